@@ -1,0 +1,39 @@
+"""Alembic's environment: migrations run as the owner role, on the connection that `cityloom.core.migrations` hands in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alembic import context
+
+from cityloom.core.database import Base
+from cityloom.installed import import_models
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+import_models()
+
+
+def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+    """Compare tables only within the platform's own schema."""
+    return kind != "schema" or name in {None, "public"}
+
+
+def run(connection: Connection) -> None:
+    """Run the migrations in the caller's transaction."""
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        include_name=include_name,
+        compare_type=True,
+        compare_server_default=True,
+    )
+    context.run_migrations()
+
+
+connection = context.config.attributes.get("connection")
+if connection is None:
+    message = "run migrations through `cityloom db migrate`: it connects, takes the lock and applies the policies"
+    raise RuntimeError(message)
+run(connection)

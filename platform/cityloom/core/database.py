@@ -1,0 +1,224 @@
+"""Tables' common ground, connections as the platform's own roles, and the one function that sets the tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
+from uuid import UUID
+
+import asyncpg
+import orjson
+from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, String, Text, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
+from sqlalchemy.types import Uuid
+
+from cityloom.core.ids import new_id
+from cityloom.core.principal import EVERYWHERE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine.interfaces import DBAPIConnection
+    from sqlalchemy.orm import ORMExecuteState
+
+OWNER, APP, OPERATOR, WORKER = "cityloom_owner", "cityloom_app", "cityloom_operator", "cityloom_worker"
+
+#: Settings that every connection opens with: the planner reads the range when it plans (PostgreSQL would fail on an
+#: unset name), so it starts at "everywhere"; `app.tenant_id` stays unset, which makes any access an error.
+SERVER_SETTINGS = {"app.area_lo": EVERYWHERE[0], "app.area_hi": EVERYWHERE[1], "application_name": "cityloom"}
+
+#: Sets the tenant and the area wall for the current transaction; both ORM work and compiled reads use it.
+SET_CONTEXT = (
+    "set_config('app.tenant_id', {tenant}, true), set_config('app.area_lo', {low}, true), set_config('app.area_hi', {high}, true)"
+)
+
+
+class Base(DeclarativeBase):
+    """All tables of the platform."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this name from the class
+        datetime: DateTime(timezone=True),
+        str: Text(),
+        UUID: Uuid(),
+    }
+
+
+class TenantTable:
+    """A table whose rows belong to one tenant: `tenant_id` leads the primary key, row-level security is generated."""
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True, sort_order=-20)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id, sort_order=-19)
+
+
+class AreaScoped:
+    """A tenant's row that lies in an area: `area_path` is the area's own path, kept equal by a foreign key.
+
+    Together with `area_foreign_key` in `__table_args__` the database proves that the path is the area's, and moving the
+    area moves the row (ON UPDATE CASCADE).
+    """
+
+    area_id: Mapped[UUID]
+    area_path: Mapped[str] = mapped_column(String(collation="C"))
+
+
+def tenant_foreign_key(
+    column: str, target: str, *, ondelete: str | None = None, name: str | None = None
+) -> ForeignKeyConstraint:
+    """A foreign key within the tenant: (tenant_id, column) → target(tenant_id, id)."""
+    return ForeignKeyConstraint(["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete, name=name)
+
+
+def area_foreign_key() -> ForeignKeyConstraint:
+    """Ties `area_id` and `area_path` to one area; a moved area carries its rows along."""
+    return ForeignKeyConstraint(
+        ["tenant_id", "area_id", "area_path"], ["areas.tenant_id", "areas.id", "areas.path"], onupdate="CASCADE"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Tenant and area wall of one transaction."""
+
+    tenant_id: UUID
+    wall: tuple[str, str] = EVERYWHERE
+
+
+class TenantSession(Session):
+    """A session of one tenant: the context is set at every begin, and every ORM statement names the tenant."""
+
+
+@event.listens_for(TenantSession, "after_begin")
+def _set_context(session: Session, _transaction: object, connection: Connection) -> None:
+    context: Context = session.info["context"]
+    connection.execute(
+        text(f"SELECT {SET_CONTEXT.format(tenant=':tenant', low=':low', high=':high')}"),
+        {"tenant": str(context.tenant_id), "low": context.wall[0], "high": context.wall[1]},
+    )
+
+
+@event.listens_for(TenantSession, "do_orm_execute")
+def _name_tenant(state: ORMExecuteState) -> None:
+    if state.is_column_load or state.is_relationship_load or not (state.is_select or state.is_update or state.is_delete):
+        return
+    tenant_id = state.session.info["context"].tenant_id
+    state.statement = state.statement.options(
+        with_loader_criteria(TenantTable, lambda table: table.tenant_id == tenant_id, include_aliases=True)
+    )
+
+
+@event.listens_for(TenantSession, "before_flush")
+def _stamp_tenant(session: Session, _context: object, _instances: object) -> None:
+    tenant_id = session.info["context"].tenant_id
+    for row in session.new:
+        if isinstance(row, TenantTable) and getattr(row, "tenant_id", None) is None:
+            row.tenant_id = tenant_id
+
+
+def role_url(url: str, role: str, password: str | None) -> URL:
+    """The address of the database for one of the platform's roles, with the asyncpg driver."""
+    parsed = make_url(url)
+    return parsed.set(drivername="postgresql+asyncpg", username=role, password=password)
+
+
+def asyncpg_arguments(url: URL) -> dict[str, Any]:
+    """Keyword arguments for `asyncpg.connect` from a SQLAlchemy address (unix sockets are `?host=/folder`)."""
+    query = dict(url.query)
+    host = query.pop("host", None) or url.host
+    return {
+        "host": host,
+        "port": int(str(query.pop("port", None) or url.port or 5432)),
+        "user": url.username,
+        "password": url.password,
+        "database": url.database,
+        **({"ssl": query["sslmode"]} if "sslmode" in query else {}),
+    }
+
+
+async def _no_reset(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Compiled reads are single statements in autocommit: nothing outlives them, so a round trip to reset is waste."""
+
+
+class Database:
+    """The connections of one process: an ORM engine for work, a raw pool for compiled reads, an engine for operators."""
+
+    def __init__(self, app: URL, operator: URL, *, write_pool: int = 8, read_pool: int = 8) -> None:
+        self.app_url, self.operator_url = app, operator
+        self._read_pool_size = read_pool
+        self.engine = _engine(app, write_pool)
+        self.operator_engine = _engine(operator, max(2, write_pool // 2))
+        self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=TenantSession)
+        self.operator_sessions = async_sessionmaker(self.operator_engine, expire_on_commit=False)
+        self._reads: asyncpg.Pool[asyncpg.Record] | None = None
+
+    @property
+    def reads(self) -> asyncpg.Pool[asyncpg.Record]:
+        """The pool for compiled reads; open after `async with database`."""
+        if self._reads is None:
+            message = "the database is not open: use `async with database`"
+            raise RuntimeError(message)
+        return self._reads
+
+    async def __aenter__(self) -> Self:
+        self._reads = await asyncpg.create_pool(
+            **asyncpg_arguments(self.app_url),
+            min_size=1,
+            max_size=self._read_pool_size,
+            server_settings=SERVER_SETTINGS,
+            statement_cache_size=1024,
+            max_cached_statement_lifetime=0,
+            max_cacheable_statement_size=256 * 1024,
+            reset=_no_reset,
+            max_inactive_connection_lifetime=300,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._reads is not None:
+            await self._reads.close()
+            self._reads = None
+        await self.engine.dispose()
+        await self.operator_engine.dispose()
+
+    def session(self, context: Context) -> AsyncSession:
+        """A session bound to one tenant."""
+        return self.sessions(info={"context": context})
+
+    async def connect_app(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of its own as the application role, for LISTEN."""
+        return await asyncpg.connect(**asyncpg_arguments(self.app_url), server_settings=SERVER_SETTINGS)
+
+
+def _engine(url: URL, size: int) -> AsyncEngine:
+    return create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={"server_settings": SERVER_SETTINGS},
+        json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
+        json_deserializer=orjson.loads,
+    )
+
+
+async def raw(session: AsyncSession) -> asyncpg.Connection[asyncpg.Record]:
+    """The asyncpg connection below a session, inside its transaction."""
+    connection = await session.connection()
+    driver: DBAPIConnection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
+    return driver  # type: ignore[return-value] # SQLAlchemy's type is the DBAPI protocol, the object is asyncpg's
+
+
+def tenant_tables() -> Iterable[Any]:
+    """Every mapped tenant table."""
+    return (m.local_table for m in Base.registry.mappers if issubclass(m.class_, TenantTable))

@@ -1,0 +1,121 @@
+"""Row-level security and grants, generated from the models so that no table can forget them.
+
+`statements` says what must be true of a database; `reconcile` makes it so and is run after every migration. The
+catalogue test reads `pg_catalog` and compares.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Table, text
+from sqlalchemy.dialects import postgresql
+
+from cityloom.core.database import APP, OPERATOR, OWNER, WORKER, AreaScoped, Base, TenantTable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Connection
+
+TENANT = "tenant_id = current_setting('app.tenant_id')::uuid"
+SELF = "id = current_setting('app.tenant_id')::uuid"
+AREA = "area_path >= current_setting('app.area_lo') AND area_path < current_setting('app.area_hi')"
+
+_quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call] # the dialect is untyped
+
+
+class UnclassifiedTable(Exception):
+    """A table is neither a tenant's, nor control plane, nor reference: say which in `info`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One row-level policy; USING and WITH CHECK are always the same predicate."""
+
+    name: str
+    predicate: str
+    roles: tuple[str, ...]
+    is_restrictive: bool = False
+
+
+def kind(table: Table) -> str:
+    """What a table is: `tenant`, `control` (operators only), `directory` (the tenant itself) or `reference`."""
+    for mapper in Base.registry.mappers:
+        if mapper.local_table is table and issubclass(mapper.class_, TenantTable):
+            return "tenant"
+    declared = table.info.get("kind")
+    if declared not in {"control", "directory", "reference", "tenant"}:
+        message = f"table {table.name}: derive from TenantTable or say info={{'kind': 'control' | 'directory' | 'reference'}}"
+        raise UnclassifiedTable(message)
+    return str(declared)
+
+
+def is_area_scoped(table: Table) -> bool:
+    """Whether rows carry an area path that the area wall applies to."""
+    return any(m.local_table is table and issubclass(m.class_, AreaScoped) for m in Base.registry.mappers)
+
+
+def policies(table: Table) -> tuple[Policy, ...]:
+    """The policies of one table."""
+    match kind(table):
+        case "tenant":
+            tenant = Policy("tenant_isolation", TENANT, (APP, WORKER))
+            area = Policy("area_scope", AREA, (APP, WORKER), is_restrictive=True)
+            return (tenant, area) if is_area_scoped(table) else (tenant,)
+        case "directory":
+            return (Policy("tenant_isolation", SELF, (APP, WORKER)), Policy("operator", "true", (OPERATOR,)))
+        case "control":
+            return (Policy("operator", "true", (OPERATOR,)),)
+        case _:
+            return ()
+
+
+def grants(table: Table) -> dict[str, str]:
+    """Privileges by role; a table marked `append_only` can be read and added to, nothing else."""
+    writes = "SELECT, INSERT" if table.info.get("append_only") else "SELECT, INSERT, UPDATE, DELETE"
+    match kind(table):
+        case "tenant":
+            return {APP: writes, WORKER: writes}
+        case "directory":
+            return {APP: "SELECT", WORKER: "SELECT", OPERATOR: writes}
+        case "control":
+            return {OPERATOR: writes}
+        case _:
+            return {APP: "SELECT", WORKER: "SELECT", OPERATOR: "SELECT"}
+
+
+def statements(table: Table) -> Iterator[str]:
+    """DDL that gives one table its owner, grants and policies; safe to run again."""
+    name = _quote(table.name)
+    yield f"ALTER TABLE {name} OWNER TO {OWNER}"
+    yield f"REVOKE ALL ON {name} FROM PUBLIC, {APP}, {WORKER}, {OPERATOR}"
+    for role, privileges in grants(table).items():
+        yield f"GRANT {privileges} ON {name} TO {role}"
+    wanted = policies(table)
+    if not wanted:
+        return
+    yield f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"
+    yield f"ALTER TABLE {name} FORCE ROW LEVEL SECURITY"
+    for policy in wanted:
+        mode = "RESTRICTIVE" if policy.is_restrictive else "PERMISSIVE"
+        yield f"DROP POLICY IF EXISTS {policy.name} ON {name}"
+        yield (
+            f"CREATE POLICY {policy.name} ON {name} AS {mode} FOR ALL TO {', '.join(policy.roles)} "
+            f"USING ({policy.predicate}) WITH CHECK ({policy.predicate})"
+        )
+
+
+def reconcile(connection: Connection) -> None:
+    """Bring grants and policies of every table to what the models say, and drop policies that no model asks for."""
+    for table in Base.metadata.sorted_tables:
+        names = [policy.name for policy in policies(table)]
+        stray = connection.execute(
+            text("SELECT policyname FROM pg_policies WHERE schemaname = 'public' AND tablename = :t AND policyname <> ALL(:n)"),
+            {"t": table.name, "n": names},
+        ).scalars()
+        for policy in stray.all():
+            connection.exec_driver_sql(f"DROP POLICY {_quote(policy)} ON {_quote(table.name)}")
+        for statement in statements(table):
+            connection.exec_driver_sql(statement)

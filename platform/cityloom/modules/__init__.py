@@ -1,0 +1,1 @@
+"""The business slices: what a city switches on."""

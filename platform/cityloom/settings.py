@@ -1,0 +1,63 @@
+"""The platform's settings: one frozen object, read once from the environment and passed down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: Field name of each environment variable that is honoured.
+VARIABLES = {
+    "DATABASE_URL": "database_url",
+    "HOST": "host",
+    "PORT": "port",
+    "CITYLOOM_ENV": "environment",
+    "CITYLOOM_VAR": "var",
+    "CITYLOOM_TENANTS": "tenants",
+    "CITYLOOM_READ_POOL": "read_pool",
+    "CITYLOOM_WRITE_POOL": "write_pool",
+    "CITYLOOM_LOG_FORMAT": "log_format",
+    "CITYLOOM_LOG_LEVEL": "log_level",
+    "CITYLOOM_DEADLINE_SECONDS": "deadline_seconds",
+    "CITYLOOM_PUBLIC_URL": "public_url",
+    "CITYLOOM_FORWARDED_FOR": "trusts_forwarded_for",
+}
+
+
+class Settings(BaseModel):
+    """Everything about a deployment that is not a tenant's own setting."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    environment: Literal["development", "production"] = "development"
+    database_url: str | None = Field(default=None, description="PostgreSQL 16+ as an administrator; embedded where unset")
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    public_url: str | None = None
+    var: Path = Path("var")
+    tenants: Path = Path("tenants")
+    read_pool: int = Field(default=8, ge=1, le=200)
+    write_pool: int = Field(default=8, ge=1, le=200)
+    log_format: Literal["console", "json"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    deadline_seconds: float = Field(default=15.0, gt=0, le=300)
+    trusts_forwarded_for: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the settings; a bad value ends with `SettingsError`, which names the variable and what would be right."""
+        given = {field: environment[name] for name, field in VARIABLES.items() if environment.get(name)}
+        try:
+            return cls.model_validate(given)
+        except ValidationError as error:
+            names = {field: name for name, field in VARIABLES.items()}
+            lines = [f"{names[str(e['loc'][0])]}: {e['msg']} (given: {e['input']!r})" for e in error.errors()]
+            raise SettingsError("; ".join(lines)) from None
+
+
+class SettingsError(Exception):
+    """An environment variable has a value that cannot be used."""

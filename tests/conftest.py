@@ -1,0 +1,43 @@
+"""Fixtures that every test may use: a server for all, a database per worker, tenants per test."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from cityloom.testing.clock import ManualClock
+from cityloom.testing.database import TestServer, start_server
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cityloom.core.database import Database
+
+
+@pytest.fixture(scope="session")
+def server() -> TestServer:
+    """The PostgreSQL server that the workers share."""
+    return start_server()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def admin_url(server: TestServer) -> AsyncIterator[str]:
+    """Administrator's address of this worker's own database: for catalogue checks, never for what the app does."""
+    async with server.clone(os.environ.get("PYTEST_XDIST_WORKER", "main")) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def database(server: TestServer, admin_url: str) -> AsyncIterator[Database]:
+    """The platform's connections to this worker's database."""
+    async with server.open(admin_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that the test moves."""
+    return ManualClock()
