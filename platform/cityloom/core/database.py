@@ -9,14 +9,14 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, String, Text, event, text
+from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, String, Text, event, func, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
 from sqlalchemy.types import Uuid
 
 from cityloom.core.ids import new_id
-from cityloom.core.principal import EVERYWHERE
+from cityloom.core.principal import EVERYWHERE, subtree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,8 +65,8 @@ class TenantTable:
 class AreaScoped:
     """A tenant's row that lies in an area: `area_path` is the area's own path, kept equal by a foreign key.
 
-    Together with `area_foreign_key` in `__table_args__` the database proves that the path is the area's, and moving the
-    area moves the row (ON UPDATE CASCADE).
+    Together with `area_foreign_key` in `__table_args__` the database proves at every commit that the path is the area's;
+    `move_area_paths` carries the rows along when an area moves.
     """
 
     area_id: Mapped[UUID]
@@ -81,10 +81,38 @@ def tenant_foreign_key(
 
 
 def area_foreign_key() -> ForeignKeyConstraint:
-    """Ties `area_id` and `area_path` to one area; a moved area carries its rows along."""
+    """Ties `area_id` and `area_path` to one area, checked at the commit.
+
+    Not ON UPDATE CASCADE: Citus refuses that where the distribution column is part of the key.
+    """
     return ForeignKeyConstraint(
-        ["tenant_id", "area_id", "area_path"], ["areas.tenant_id", "areas.id", "areas.path"], onupdate="CASCADE"
+        ["tenant_id", "area_id", "area_path"],
+        ["areas.tenant_id", "areas.id", "areas.path"],
+        deferrable=True,
+        initially="DEFERRED",
     )
+
+
+async def move_area_paths(session: AsyncSession, old: str, new: str) -> int:
+    """Give every row at or below the area path `old` the same place below `new`, the areas themselves included.
+
+    Answers how many rows of other tables moved. The foreign keys are checked at the commit.
+    """
+    low, high = subtree(old)
+    moved = 0
+    tenant_id = session.info["context"].tenant_id
+    for table in Base.metadata.sorted_tables:
+        column = table.c.get("path") if table.name == "areas" else table.c.get("area_path")
+        if column is None or "append_only" in table.info:
+            continue
+        result = await session.execute(
+            update(table)
+            .where(table.c.tenant_id == tenant_id, column >= low, column < high)
+            .values({column.name: new + func.substr(column, len(old) + 1)})
+        )
+        if table.name != "areas":
+            moved += result.rowcount  # type: ignore[attr-defined] # an UPDATE answers a CursorResult
+    return moved
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,10 +59,10 @@ class EmbeddedDatabaseMissing(Refusal):
 
 
 class EmbeddedDatabaseOfOtherVersion(Refusal):
-    """The data in {folder} was written by PostgreSQL {found}, this is {needed}: move the folder away, or upgrade it with pg_upgrade."""
+    """The data in {folder} was written by PostgreSQL {found}, this is {needed}: move the folder away or upgrade it."""
 
     code = RefusalCode.UNAVAILABLE
-    zh = "{folder} 中的数据由 PostgreSQL {found} 写入,当前版本为 {needed}:请移走该目录,或使用 pg_upgrade 升级。"
+    zh = "{folder} 中的数据由 PostgreSQL {found} 写入,当前版本为 {needed}:请移走该目录,或升级其中的数据。"
 
 
 class EmbeddedDatabaseOfOtherUser(Refusal):
@@ -80,7 +80,7 @@ class EmbeddedDatabaseDiskFull(Refusal):
 
 
 class EmbeddedDatabaseFailed(Refusal):
-    """The embedded PostgreSQL in {folder} did not start: {cause}"""  # noqa: D400, D415 - the cause ends the sentence
+    """The embedded PostgreSQL in {folder} did not start: {cause}"""  # noqa: D415 - the cause ends the sentence
 
     code = RefusalCode.UNAVAILABLE
     zh = "{folder} 中的内嵌 PostgreSQL 未能启动:{cause}"
@@ -98,9 +98,9 @@ class _Postmaster:
 class EmbeddedPostgres:
     """One PostgreSQL server whose whole state is a folder: `data`, `log`, and two lock files.
 
-    It listens on a Unix socket only, in a folder that none but the server's user and root can enter. Several processes may
-    start the same folder: the first starts the server, the last to stop (or to die) stops it. A process that was killed
-    leaves the server running; the next start takes it over.
+    It listens on a Unix socket only, in a folder that none but the server's user and root can enter. Several
+    processes may start the same folder: the first starts the server, the last to stop stops it. A process that was
+    killed leaves the server running; the next start takes it over.
     """
 
     def __init__(self, folder: Path, *, durable: bool = True, free_bytes: int | None = None) -> None:
@@ -151,7 +151,10 @@ class EmbeddedPostgres:
         return self.url()
 
     def stop(self) -> None:
-        """Stop using the server, and stop it where nobody else uses it. Does nothing when not started, or in a forked child."""
+        """Stop using the server, and stop it where nobody else uses it.
+
+        Does nothing where it was not started, or in a forked child of the process that started it.
+        """
         if self._users is None or self._pid != os.getpid():
             return
         atexit.unregister(self.stop)
@@ -209,6 +212,8 @@ class EmbeddedPostgres:
 
         Through files, not pipes: the server inherits them, and a pipe would stay open for as long as it runs.
         """
+        account = self._account
+        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as source:
             source.write(text)
             source.seek(0)
@@ -221,7 +226,7 @@ class EmbeddedPostgres:
                 stderr=subprocess.STDOUT,
                 umask=0o077,
                 check=False,
-                **({"user": self._account.pw_uid, "group": self._account.pw_gid, "extra_groups": []} if self._account else {}),
+                **identity,
             )
             output.seek(0)
             said = output.read()
@@ -239,14 +244,21 @@ class EmbeddedPostgres:
         shutil.rmtree(self._data, ignore_errors=True)
         collation = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         trust = ("--auth=trust", f"--username={SUPERUSER}", "--no-instructions", "--no-sync")
-        database = (
-            f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'\n"
-        )
+        like = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
         try:
             self._run(programs / "initdb", "-D", "data.new", *collation, *trust)
             with (fresh / "postgresql.conf").open("a") as settings:
-                settings.write("\n# Written anew at every start; put what is to stay below this line.\ninclude_if_exists = 'cityloom.conf'\n")
-            self._run(programs / "postgres", "--single", "-D", "data.new", SUPERUSER, text=database)
+                settings.write(
+                    "\ninclude_if_exists = 'cityloom.conf'\n# What stands below this line outlives and overrules the included file.\n"
+                )
+            self._run(
+                programs / "postgres",
+                "--single",
+                "-D",
+                "data.new",
+                SUPERUSER,
+                text=f"CREATE DATABASE {DATABASE} {like}\n",
+            )
             if self._durable:
                 self._run(programs / "initdb", "--sync-only", "-D", "data.new")
         except subprocess.CalledProcessError as error:
@@ -258,7 +270,12 @@ class EmbeddedPostgres:
         needed = usual if self._free_bytes is None else self._free_bytes
         free = shutil.disk_usage(self.folder).free
         if free < needed:
-            raise EmbeddedDatabaseDiskFull(folder=str(self.folder), free_mb=free // _MEGABYTE, needed_mb=needed // _MEGABYTE)
+            raise self._disk_full(free, needed)
+
+    def _disk_full(self, free: int, needed: int) -> EmbeddedDatabaseDiskFull:
+        return EmbeddedDatabaseDiskFull(
+            folder=str(self.folder), free_mb=free // _MEGABYTE, needed_mb=needed // _MEGABYTE
+        )
 
     def _check_version(self) -> None:
         found = (self._data / "PG_VERSION").read_text().strip()
@@ -298,7 +315,8 @@ class EmbeddedPostgres:
             settings.write_text(_settings(socket_folder, durable=self._durable))
             self._give(settings, 0o600)
             # pg_ctl runs the server through a shell: relative names keep the folder's own name out of it.
-            self._run(programs / "pg_ctl", "-D", "data", "-l", "log/start.log", "-w", "-t", str(int(_PATIENCE_SECONDS)), "start")
+            how = ("-D", "data", "-l", "log/start.log", "-w", "-t", str(int(_PATIENCE_SECONDS)))
+            self._run(programs / "pg_ctl", *how, "start")
         except subprocess.CalledProcessError as error:
             return self._last_words(started) or str(error.output)
         except OSError as error:
@@ -325,7 +343,8 @@ class EmbeddedPostgres:
         if Path("/proc/self").exists():
             try:
                 # A zombie keeps its number but has neither working folder nor command line.
-                return process.joinpath("cwd").readlink() == self._data and b"postgres" in process.joinpath("cmdline").read_bytes()
+                program = process.joinpath("cmdline").read_bytes().partition(b"\0")[0]
+                return program.endswith(b"postgres") and process.joinpath("cwd").readlink() == self._data
             except OSError:
                 return False
         try:
@@ -338,8 +357,9 @@ class EmbeddedPostgres:
 
     def _last_words(self, since: float = 0) -> str:
         """The end of what the server wrote at its last start."""
-        logs = sorted((self.folder / "log").glob("*.log"), key=lambda file: file.stat().st_mtime)
-        lines = [line for file in logs if file.stat().st_mtime >= since - 1 for line in file.read_text("utf-8", "replace").splitlines()]
+        written = {file: file.stat().st_mtime for file in (self.folder / "log").glob("*.log")}
+        recent = sorted((file for file, at in written.items() if at >= since - 1), key=written.__getitem__)
+        lines = [line for file in recent for line in file.read_text("utf-8", "replace").splitlines()]
         telling = [line for line in lines[-40:] if re.search(r"FATAL|PANIC|ERROR|HINT|could not|postgres:", line)]
         return "\n".join((telling or lines)[-6:])
 
@@ -347,7 +367,7 @@ class EmbeddedPostgres:
         """Raise the refusal that fits what the server said."""
         if "No space left on device" in said:
             free = shutil.disk_usage(self.folder).free
-            raise EmbeddedDatabaseDiskFull(folder=str(self.folder), free_mb=free // _MEGABYTE, needed_mb=needed // _MEGABYTE) from cause
+            raise self._disk_full(free, needed) from cause
         raise EmbeddedDatabaseFailed(folder=str(self.folder), cause=said.strip() or "it said nothing") from cause
 
     # Sockets
@@ -368,7 +388,8 @@ class EmbeddedPostgres:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             found = folder.lstat()
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {0, self._account.pw_uid if self._account else os.geteuid()}:
+            ours = self._account.pw_uid if self._account else os.geteuid()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {0, ours}:
                 raise EmbeddedDatabaseOfOtherUser(folder=str(folder), owner=_user_name(found.st_uid)) from None
         self._give(folder, 0o700)
         if self._account and not folder.is_relative_to(self.folder):
@@ -392,7 +413,7 @@ def _programs() -> Path:
 
 
 def _account_by_id(user_id: int) -> pwd.struct_passwd | None:
-    import pwd  # noqa: PLC0415 - absent on Windows, where only DATABASE_URL works
+    import pwd
 
     try:
         return pwd.getpwuid(user_id)
@@ -407,7 +428,7 @@ def _user_name(user_id: int) -> str:
 
 def _server_account() -> pwd.struct_passwd:
     """The unprivileged system user for a server that root starts; made where it does not exist."""
-    import pwd  # noqa: PLC0415 - absent on Windows, where only DATABASE_URL works
+    import pwd
 
     try:
         return pwd.getpwnam(SYSTEM_USER)
@@ -422,8 +443,10 @@ def _server_account() -> pwd.struct_passwd:
     try:
         return pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        reason = f"PostgreSQL does not run as root, and the system user {SYSTEM_USER} could not be made ({cause}); start as another user"
-        raise EmbeddedDatabaseFailed(folder="/", cause=reason) from None
+        cause = (
+            f"it does not run as root, and the system user {SYSTEM_USER} could not be made ({cause}): use another user"
+        )
+        raise EmbeddedDatabaseFailed(folder="/", cause=cause) from None
 
 
 def _open_way(path: Path) -> None:
