@@ -1,0 +1,204 @@
+"""Tables of the registry: buildings, dwellings, households, residents, their moves, and the tokens of name search."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Date, Double, Index, LargeBinary, UniqueConstraint, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_key, tenant_foreign_key
+
+DWELLING_USES = ("OWNED", "RENTED", "HOMESTAY", "VACANT", "BUSINESS")
+HOUSEHOLD_KINDS = ("FAMILY", "COLLECTIVE")
+SEXES = ("MALE", "FEMALE", "UNKNOWN")
+RELATIONSHIPS = ("HEAD", "SPOUSE", "CHILD", "PARENT", "GRANDCHILD", "GRANDPARENT", "SIBLING", "OTHER")
+RESIDENT_STATUSES = ("LIVING", "MOVED_AWAY", "DECEASED")
+
+
+def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    """Text with a check: enums lose their index behind row-level security."""
+    return CheckConstraint(f"{column} IN ({', '.join(repr(value) for value in values)})", name=f"{column}_known")
+
+
+class Tracked:
+    """What every thing of the registry carries: a version for optimistic changes, and when it was made and changed."""
+
+    version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=90)
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=91)
+    changed_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=92)
+
+
+class Building(Tracked, AreaScoped, TenantTable, Base):
+    """One building (楼栋)."""
+
+    __tablename__ = "buildings"
+    __table_args__ = (
+        area_foreign_key(),
+        UniqueConstraint("tenant_id", "code"),
+        CheckConstraint("storeys BETWEEN 1 AND 200", name="storeys_in_range"),
+        CheckConstraint("num_nulls(longitude, latitude) IN (0, 2)", name="position_whole"),
+        Index(None, "tenant_id", "area_path", "code"),
+        Index(None, "tenant_id", "area_id", "code"),
+        Index(None, "tenant_id", "name", "id"),
+    )
+
+    code: Mapped[str]
+    name: Mapped[str]
+    address: Mapped[str | None]
+    storeys: Mapped[int | None]
+    longitude: Mapped[float | None] = mapped_column(Double)
+    latitude: Mapped[float | None] = mapped_column(Double)
+
+
+class Dwelling(Tracked, AreaScoped, TenantTable, Base):
+    """One dwelling (房屋) in a building."""
+
+    __tablename__ = "dwellings"
+    __table_args__ = (
+        area_foreign_key(),
+        tenant_foreign_key("building_id", "buildings"),
+        UniqueConstraint("tenant_id", "building_id", "unit", "number"),
+        one_of("use", DWELLING_USES),
+        CheckConstraint("floor BETWEEN -9 AND 200", name="floor_in_range"),
+        CheckConstraint("size_dm2 BETWEEN 1 AND 10000000", name="size_in_range"),
+        Index(None, "tenant_id", "area_path", "number"),
+        Index(None, "tenant_id", "area_id"),
+        Index(None, "tenant_id", "number", "id"),
+        Index(None, "tenant_id", "use", "number", "id"),
+    )
+
+    building_id: Mapped[UUID]
+    unit: Mapped[str] = mapped_column(default="", server_default="")
+    number: Mapped[str]
+    floor: Mapped[int | None]
+    use: Mapped[str]
+    size_dm2: Mapped[int | None]
+
+
+class Household(Tracked, AreaScoped, TenantTable, Base):
+    """One household (户); without a dwelling it still lies in an area."""
+
+    __tablename__ = "households"
+    __table_args__ = (
+        area_foreign_key(),
+        tenant_foreign_key("dwelling_id", "dwellings"),
+        UniqueConstraint("tenant_id", "number"),
+        one_of("kind", HOUSEHOLD_KINDS),
+        Index(None, "tenant_id", "area_path", "number"),
+        Index(None, "tenant_id", "area_id"),
+        Index(None, "tenant_id", "dwelling_id"),
+    )
+
+    number: Mapped[str]
+    kind: Mapped[str]
+    dwelling_id: Mapped[UUID | None]
+
+
+class Resident(Tracked, AreaScoped, TenantTable, Base):
+    """One resident (人); who has moved away or died keeps the area of their last household here."""
+
+    __tablename__ = "residents"
+    __table_args__ = (
+        area_foreign_key(),
+        tenant_foreign_key("household_id", "households"),
+        UniqueConstraint("tenant_id", "identity_index"),
+        one_of("sex", SEXES),
+        one_of("relationship", RELATIONSHIPS),
+        one_of("status", RESIDENT_STATUSES),
+        CheckConstraint("birth_year BETWEEN 1850 AND 2200", name="birth_year_in_range"),
+        CheckConstraint("num_nulls(identity_number, identity_masked, identity_index) IN (0, 3)", name="identity_whole"),
+        CheckConstraint("num_nulls(phone, phone_masked, phone_index) IN (0, 3)", name="phone_whole"),
+        CheckConstraint("status <> 'LIVING' OR household_id IS NOT NULL", name="living_in_household"),
+        Index(None, "tenant_id", "area_path", "name"),
+        Index(None, "tenant_id", "area_id"),
+        Index(None, "tenant_id", "household_id"),
+        Index(None, "tenant_id", "name", "id"),
+        Index(None, "tenant_id", "birth_year", "id"),
+        Index(None, "tenant_id", "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
+        Index(None, "tenant_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
+        Index(
+            "uq_residents_head_of_household",
+            "tenant_id",
+            "household_id",
+            unique=True,
+            postgresql_where=text("relationship = 'HEAD' AND status = 'LIVING'"),
+        ),
+    )
+
+    name: Mapped[str]
+    sex: Mapped[str]
+    birth_year: Mapped[int | None]
+    birth_on: Mapped[bytes | None] = mapped_column(LargeBinary)
+    identity_number: Mapped[bytes | None] = mapped_column(LargeBinary)
+    identity_masked: Mapped[str | None]
+    identity_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    phone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    phone_masked: Mapped[str | None]
+    phone_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    household_id: Mapped[UUID | None]
+    relationship: Mapped[str] = mapped_column(default="OTHER", server_default="OTHER")
+    status: Mapped[str] = mapped_column(default="LIVING", server_default="LIVING")
+    account_id: Mapped[UUID | None]
+
+
+class ResidentNameToken(TenantTable, Base):
+    """One bigram of a resident's name; `id` is the resident's.
+
+    Two characters are most names, too short for pg_trgm, and LIKE loses its index behind row-level security anyway.
+    """
+
+    __tablename__ = "resident_name_tokens"
+    __table_args__ = (
+        tenant_foreign_key("id", "residents", ondelete="CASCADE"),
+        Index(None, "tenant_id", "token", "id"),
+    )
+
+    token: Mapped[str] = mapped_column(primary_key=True)
+
+
+class ResidentMove(AreaScoped, TenantTable, Base):
+    """A resident changed household, or left; it lies in the area of arrival, or of departure for who left."""
+
+    __tablename__ = "resident_moves"
+    __table_args__ = (
+        area_foreign_key(),
+        tenant_foreign_key("resident_id", "residents", ondelete="CASCADE"),
+        tenant_foreign_key("from_household_id", "households"),
+        tenant_foreign_key("to_household_id", "households"),
+        Index(None, "tenant_id", "area_path"),
+        Index(None, "tenant_id", "area_id"),
+        Index(None, "tenant_id", "resident_id", "id"),
+        Index(None, "tenant_id", "from_household_id"),
+        Index(None, "tenant_id", "to_household_id"),
+    )
+
+    resident_id: Mapped[UUID]
+    from_household_id: Mapped[UUID | None]
+    to_household_id: Mapped[UUID | None]
+    moved_on: Mapped[date] = mapped_column(Date)
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class HouseholdMove(AreaScoped, TenantTable, Base):
+    """A household changed dwelling; it lies in the area of arrival."""
+
+    __tablename__ = "household_moves"
+    __table_args__ = (
+        area_foreign_key(),
+        tenant_foreign_key("household_id", "households", ondelete="CASCADE"),
+        tenant_foreign_key("from_dwelling_id", "dwellings"),
+        tenant_foreign_key("to_dwelling_id", "dwellings"),
+        Index(None, "tenant_id", "area_path"),
+        Index(None, "tenant_id", "area_id"),
+        Index(None, "tenant_id", "household_id", "id"),
+        Index(None, "tenant_id", "from_dwelling_id"),
+        Index(None, "tenant_id", "to_dwelling_id"),
+    )
+
+    household_id: Mapped[UUID]
+    from_dwelling_id: Mapped[UUID | None]
+    to_dwelling_id: Mapped[UUID | None]
+    moved_on: Mapped[date] = mapped_column(Date)
+    recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
