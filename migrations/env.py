@@ -20,12 +20,21 @@ def include_name(name: str | None, kind: str, _parents: Any) -> bool:
     return kind != "schema" or name in {None, "public"}
 
 
+def render_item(kind: str, item: Any, autogen: Any) -> str | bool:
+    """Name the platform's own column types by their module, and import it."""
+    if kind != "type" or not type(item).__module__.startswith("cityloom."):
+        return False
+    autogen.imports.add(f"from {type(item).__module__} import {type(item).__name__}")
+    return f"{type(item).__name__}()"
+
+
 def run(connection: Connection) -> None:
     """Run the migrations in the caller's transaction."""
     context.configure(
         connection=connection,
         target_metadata=Base.metadata,
         include_name=include_name,
+        render_item=render_item,
         compare_type=True,
         compare_server_default=True,
     )

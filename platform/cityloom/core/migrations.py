@@ -30,6 +30,9 @@ TIMEOUTS = {
     WORKER: {"statement_timeout": 120_000, "lock_timeout": 8_000, "idle_in_transaction_session_timeout": 120_000},
 }
 
+#: Contrib extensions that the tables use: exclusion of overlapping periods per tenant needs `uuid WITH =` in GiST.
+EXTENSIONS = ("btree_gist",)
+
 #: The migration folder lies beside `platform/` in the checkout.
 SCRIPTS = Path(__file__).resolve().parents[3] / "migrations"
 
@@ -74,6 +77,8 @@ def ensure_roles(connection: Connection, passwords: dict[str, str]) -> None:
 
 def upgrade(connection: Connection) -> None:
     """Bring schema, grants and policies of a database up to date, in the connection's transaction."""
+    for extension in EXTENSIONS:
+        connection.exec_driver_sql(f"CREATE EXTENSION IF NOT EXISTS {extension}")
     connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     connection.exec_driver_sql(f"GRANT USAGE, CREATE ON SCHEMA public TO {OWNER}")
     connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {APP}, {OPERATOR}, {WORKER}")
