@@ -185,7 +185,7 @@ class Database:
         self.app_url, self.operator_url = app, operator
         self._read_pool_size = read_pool
         self.engine = _engine(app, write_pool)
-        self.operator_engine = _engine(operator, max(2, write_pool // 2))
+        self.operator_engine = _engine(operator, max(2, write_pool // 2), {"app.operator": "on"})
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=TenantSession)
         self.operator_sessions = async_sessionmaker(self.operator_engine, expire_on_commit=False)
         self._reads: asyncpg.Pool[asyncpg.Record] | None = None
@@ -228,13 +228,13 @@ class Database:
         return await asyncpg.connect(**asyncpg_arguments(self.app_url), server_settings=SERVER_SETTINGS)
 
 
-def _engine(url: URL, size: int) -> AsyncEngine:
+def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> AsyncEngine:
     return create_async_engine(
         url,
         pool_size=size,
         max_overflow=0,
         pool_timeout=10,
-        connect_args={"server_settings": SERVER_SETTINGS},
+        connect_args={"server_settings": SERVER_SETTINGS | (settings or {})},
         json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
         json_deserializer=orjson.loads,
     )

@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import shutil
+import socket
 import stat
 import subprocess
 import tempfile
@@ -213,7 +214,6 @@ class EmbeddedPostgres:
         Through files, not pipes: the server inherits them, and a pipe would stay open for as long as it runs.
         """
         account = self._account
-        identity = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if account else {}
         with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as source:
             source.write(text)
             source.seek(0)
@@ -226,7 +226,9 @@ class EmbeddedPostgres:
                 stderr=subprocess.STDOUT,
                 umask=0o077,
                 check=False,
-                **identity,
+                user=account.pw_uid if account else None,
+                group=account.pw_gid if account else None,
+                extra_groups=[] if account else None,
             )
             output.seek(0)
             said = output.read()
@@ -241,24 +243,20 @@ class EmbeddedPostgres:
         self._check_space(_FREE_FOR_NEW)
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(self._data, ignore_errors=True)
+        if self._data.exists():
+            # Made whole or not at all by us: so this was, or is, somebody's data.
+            raise EmbeddedDatabaseFailed(
+                folder=str(self.folder), cause="its folder `data` is there, but has no PG_VERSION"
+            )
         collation = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
         trust = ("--auth=trust", f"--username={SUPERUSER}", "--no-instructions", "--no-sync")
         like = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+        create = f"CREATE DATABASE {DATABASE} {like}\n"
         try:
             self._run(programs / "initdb", "-D", "data.new", *collation, *trust)
             with (fresh / "postgresql.conf").open("a") as settings:
-                settings.write(
-                    "\ninclude_if_exists = 'cityloom.conf'\n# What stands below this line outlives and overrules the included file.\n"
-                )
-            self._run(
-                programs / "postgres",
-                "--single",
-                "-D",
-                "data.new",
-                SUPERUSER,
-                text=f"CREATE DATABASE {DATABASE} {like}\n",
-            )
+                settings.write("\ninclude_if_exists = 'cityloom.conf'\n# What stands below this line overrules it.\n")
+            self._run(programs / "postgres", "--single", "-D", "data.new", SUPERUSER, text=create)
             if self._durable:
                 self._run(programs / "initdb", "--sync-only", "-D", "data.new")
         except subprocess.CalledProcessError as error:
@@ -294,7 +292,7 @@ class EmbeddedPostgres:
                 postmaster = self._postmaster()
                 if postmaster is None and (time.monotonic() > deadline or not any(word in said for word in _PASSING)):
                     self._refuse(said, _FREE_FOR_OLD)
-            if postmaster is not None and postmaster.status == "ready":
+            if postmaster is not None and postmaster.status == "ready" and _accepts(postmaster.socket_folder):
                 self._socket_folder = postmaster.socket_folder
                 return
             if time.monotonic() > deadline:
@@ -360,7 +358,11 @@ class EmbeddedPostgres:
         written = {file: file.stat().st_mtime for file in (self.folder / "log").glob("*.log")}
         recent = sorted((file for file, at in written.items() if at >= since - 1), key=written.__getitem__)
         lines = [line for file in recent for line in file.read_text("utf-8", "replace").splitlines()]
-        telling = [line for line in lines[-40:] if re.search(r"FATAL|PANIC|ERROR|HINT|could not|postgres:", line)]
+        telling = [
+            line
+            for line in lines[-40:]
+            if re.search(r"FATAL|PANIC|ERROR|HINT|could not|unrecognized|invalid|syntax|postgres:", line)
+        ]
         return "\n".join((telling or lines)[-6:])
 
     def _refuse(self, said: str, needed: int, cause: Exception | None = None) -> None:
@@ -400,6 +402,16 @@ class EmbeddedPostgres:
         path.chmod(mode)
         if self._account:
             os.chown(path, self._account.pw_uid, self._account.pw_gid)
+
+
+def _accepts(socket_folder: str) -> bool:
+    """Whether somebody answers on the socket: a server killed just now still stands in the process table."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(f"{socket_folder}/{_SOCKET_NAME}")
+        except OSError:
+            return False
+    return True
 
 
 def _programs() -> Path:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 TENANT = "tenant_id = current_setting('app.tenant_id')::uuid"
 SELF = "id = current_setting('app.tenant_id')::uuid"
+#: Holds on connections that were opened for operators (`Database.operator_engine`), and nowhere else.
+OPERATORS = "current_setting('app.operator') = 'on'"
 AREA = "area_path >= current_setting('app.area_lo') AND area_path < current_setting('app.area_hi')"
 
 _quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call] # the dialect is untyped
@@ -63,11 +65,13 @@ def policies(table: Table) -> tuple[Policy, ...]:
         case "tenant":
             tenant = Policy("tenant_isolation", TENANT, (APP, WORKER))
             area = Policy("area_scope", AREA, (APP, WORKER), is_restrictive=True)
+            if table.info.get("operator_reads"):
+                return (tenant, Policy("operator", OPERATORS, (OPERATOR,)))
             return (tenant, area) if is_area_scoped(table) else (tenant,)
         case "directory":
-            return (Policy("tenant_isolation", SELF, (APP, WORKER)), Policy("operator", "true", (OPERATOR,)))
+            return (Policy("tenant_isolation", SELF, (APP, WORKER)), Policy("operator", OPERATORS, (OPERATOR,)))
         case "control":
-            return (Policy("operator", "true", (OPERATOR,)),)
+            return (Policy("operator", OPERATORS, (OPERATOR,)),)
         case _:
             return ()
 
@@ -77,7 +81,8 @@ def grants(table: Table) -> dict[str, str]:
     writes = "SELECT, INSERT" if table.info.get("append_only") else "SELECT, INSERT, UPDATE, DELETE"
     match kind(table):
         case "tenant":
-            return {APP: writes, WORKER: writes}
+            reads = {OPERATOR: "SELECT"} if table.info.get("operator_reads") else {}
+            return {APP: writes, WORKER: writes, **reads}
         case "directory":
             return {APP: "SELECT", WORKER: "SELECT", OPERATOR: writes}
         case "control":
