@@ -163,6 +163,9 @@ async def test_a_killed_user_does_not_count_and_its_server_is_taken_over(folder:
 def test_control_c_stops_the_server(folder: Path) -> None:
     with another_process(folder) as other:
         other.send_signal(signal.SIGINT)
+        # A signal just before the child's read would otherwise wait for the read to end.
+        assert other.stdin
+        other.stdin.close()
         assert other.wait(60) == -signal.SIGINT
         assert not is_running(folder)
 
