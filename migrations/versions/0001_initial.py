@@ -138,7 +138,7 @@ def upgrade() -> None:
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("subject_tag", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=True),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=True),
         sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("actor_kind", sa.Text(), nullable=False),
         sa.Column("actor_id", sa.Uuid(), nullable=True),
@@ -151,6 +151,29 @@ def upgrade() -> None:
         op.f("ix_events_tenant_id_subject_id_id"), "events", ["tenant_id", "subject_id", "id"], unique=False
     )
     op.create_index(op.f("ix_events_tenant_id_type_id"), "events", ["tenant_id", "type", "id"], unique=False)
+    op.create_table(
+        "idempotency_records",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("caller_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=False),
+        sa.Column("input_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("result_type", sa.Text(), nullable=True),
+        sa.Column("result_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("length(key) BETWEEN 1 AND 200", name=op.f("ck_idempotency_records_key_length")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_idempotency_records")),
+        sa.UniqueConstraint(
+            "tenant_id", "caller_id", "key", name=op.f("uq_idempotency_records_tenant_id_caller_id_key")
+        ),
+    )
+    op.create_index(
+        op.f("ix_idempotency_records_tenant_id_created_at"),
+        "idempotency_records",
+        ["tenant_id", "created_at"],
+        unique=False,
+    )
     op.create_table(
         "identity_providers",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -243,6 +266,15 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "restricted_clients",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_restricted_clients")),
+        sa.UniqueConstraint("tenant_id", "client_id", name=op.f("uq_restricted_clients_tenant_id_client_id")),
+    )
+    op.create_table(
         "roles",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -326,6 +358,28 @@ def upgrade() -> None:
         info={"kind": "directory"},
     )
     op.create_table(
+        "trusted_documents",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("client_id", sa.Uuid(), nullable=True),
+        sa.Column("document_id", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.Column("registered_by", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "length(document_id) BETWEEN 1 AND 200", name=op.f("ck_trusted_documents_document_id_length")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_trusted_documents")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "client_id",
+            "document_id",
+            name=op.f("uq_trusted_documents_tenant_id_client_id_document_id"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
+    op.create_table(
         "api_clients",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -353,7 +407,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("label", sa.Integer(), nullable=False),
-        sa.Column("path", sa.String(collation="C"), nullable=False),
+        sa.Column("path", sa.Text(collation="C"), nullable=False),
         sa.Column("depth", sa.Integer(), nullable=False),
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("valid_from", sa.Date(), nullable=True),
@@ -388,7 +442,7 @@ def upgrade() -> None:
             "num_nulls(centre_longitude, centre_latitude) IN (0, 2)", name=op.f("ck_areas_centre_whole")
         ),
         sa.CheckConstraint("stated_households >= 0 AND stated_residents >= 0", name=op.f("ck_areas_figures_positive")),
-        sa.CheckConstraint("valid_until > valid_from", name=op.f("ck_areas_validity_ordered")),
+        sa.CheckConstraint("valid_until >= valid_from", name=op.f("ck_areas_validity_ordered")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "kind"], ["area_kinds.tenant_id", "area_kinds.code"], name=op.f("fk_areas_tenant_id_kind")
         ),
@@ -578,7 +632,7 @@ def upgrade() -> None:
         sa.Column("longitude", sa.Double(), nullable=True),
         sa.Column("latitude", sa.Double(), nullable=True),
         sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -609,7 +663,7 @@ def upgrade() -> None:
         sa.Column("role_id", sa.Uuid(), nullable=False),
         sa.Column("scope_kind", sa.Text(), nullable=False),
         sa.Column("area_id", sa.Uuid(), nullable=True),
-        sa.Column("area_path", sa.String(collation="C"), nullable=True),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=True),
         sa.Column("department_id", sa.Uuid(), nullable=True),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
@@ -635,7 +689,8 @@ def upgrade() -> None:
             ["tenant_id", "area_id", "area_path"],
             ["areas.tenant_id", "areas.id", "areas.path"],
             name=op.f("fk_memberships_tenant_id_area_id_area_path"),
-            onupdate="CASCADE",
+            initially="DEFERRED",
+            deferrable=True,
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "department_id"],
@@ -673,7 +728,7 @@ def upgrade() -> None:
         sa.Column("use", sa.Text(), nullable=False),
         sa.Column("size_dm2", sa.Integer(), nullable=True),
         sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -715,7 +770,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("dwelling_id", sa.Uuid(), nullable=True),
         sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -755,7 +810,7 @@ def upgrade() -> None:
         sa.Column("moved_on", sa.Date(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id", "area_id", "area_path"],
             ["areas.tenant_id", "areas.id", "areas.path"],
@@ -824,7 +879,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), server_default="LIVING", nullable=False),
         sa.Column("account_id", sa.Uuid(), nullable=True),
         sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
@@ -844,6 +899,11 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "num_nulls(phone, phone_masked, phone_index) IN (0, 3)", name=op.f("ck_residents_phone_whole")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_residents_tenant_id_account_id"),
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "area_id", "area_path"],
@@ -902,7 +962,7 @@ def upgrade() -> None:
         sa.Column("moved_on", sa.Date(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.String(collation="C"), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
         sa.ForeignKeyConstraint(
             ["tenant_id", "area_id", "area_path"],
             ["areas.tenant_id", "areas.id", "areas.path"],
@@ -1051,12 +1111,14 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_areas_tenant_id_code_id"), table_name="areas")
     op.drop_table("areas")
     op.drop_table("api_clients")
+    op.drop_table("trusted_documents")
     op.drop_table("tenants")
     op.drop_table("tenant_modules")
     op.drop_table("tenant_limits")
     op.drop_index("uq_tenant_data_keys_current", table_name="tenant_data_keys", postgresql_where="is_current")
     op.drop_table("tenant_data_keys")
     op.drop_table("roles")
+    op.drop_table("restricted_clients")
     op.drop_index(op.f("ix_policy_proposals_tenant_id_proposed_at"), table_name="policy_proposals")
     op.drop_table("policy_proposals")
     op.drop_index(op.f("ix_pack_applications_tenant_id_id"), table_name="pack_applications")
@@ -1068,6 +1130,8 @@ def downgrade() -> None:
     op.drop_table("login_throttles")
     op.drop_index(op.f("ix_identity_providers_tenant_id"), table_name="identity_providers")
     op.drop_table("identity_providers")
+    op.drop_index(op.f("ix_idempotency_records_tenant_id_created_at"), table_name="idempotency_records")
+    op.drop_table("idempotency_records")
     op.drop_index(op.f("ix_events_tenant_id_type_id"), table_name="events")
     op.drop_index(op.f("ix_events_tenant_id_subject_id_id"), table_name="events")
     op.drop_table("events")

@@ -1,0 +1,64 @@
+"""What a resolver is given besides its arguments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from graphql import GraphQLError
+
+    from cityloom.core.clock import Clock
+    from cityloom.core.principal import Principal
+    from cityloom.core.text import Locale
+    from cityloom.core.work import Work
+    from cityloom.graph.documents import Prepared
+    from cityloom.graph.reads import Reads
+    from cityloom.graph.schema import Contract
+
+    #: Opens one transaction for a principal: `Works.begin`, or what the control plane has instead.
+    Begin = Callable[[Principal], AbstractAsyncContextManager[Work]]
+
+
+@dataclass(slots=True)
+class GraphContext:
+    """One request: who asks, in which language, under which contract, and by what means it is answered.
+
+    `errors` collects field errors of compiled selections; they are answered beside those of the executor.
+    """
+
+    principal: Principal
+    locale: Locale
+    contract: Contract
+    prepared: Prepared
+    begin: Begin
+    reads: Reads
+    services: dict[type, Any]
+    variables: dict[str, Any]
+    trace_id: str
+    errors: list[GraphQLError] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class OperatorWork:
+    """What a service function of the control plane works with: it opens its own transactions, one per tenant."""
+
+    principal: Principal
+    services: dict[type, Any]
+    clock: Clock
+
+    @property
+    def locale(self) -> Locale:
+        """The operator's language."""
+        return self.principal.locale
+
+
+class ModulesOf(Protocol):
+    """Which modules a caller's city has switched on."""
+
+    async def __call__(self, principal: Principal) -> frozenset[str]:
+        """Names of modules."""
+        ...

@@ -1,0 +1,77 @@
+"""What execution needs from the compiler of reads; `graph/compiler` is the one that the platform runs with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from graphql import GraphQLError, GraphQLResolveInfo
+
+    from cityloom.core.principal import Principal
+    from cityloom.core.work import Work
+    from cityloom.graph.documents import Prepared
+    from cityloom.graph.schema import Contract
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a plan answered: JSON by response name of the root field, and the errors of fields inside it."""
+
+    fields: dict[str, bytes]
+    errors: list[GraphQLError] = field(default_factory=list)
+
+
+class Plan(Protocol):
+    """A compiled operation for one caller's rights and one set of variables."""
+
+    @property
+    def cost(self) -> int:
+        """The most rows that it can touch: the product of its page sizes."""
+        ...
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every root field is compiled, so that no executor is needed."""
+        ...
+
+    async def run(self) -> Answer:
+        """Send the one statement."""
+        ...
+
+
+class Reads(Protocol):
+    """Compiles operations, and the payloads of mutations."""
+
+    def plan(
+        self,
+        contract: Contract,
+        prepared: Prepared,
+        operation_name: str | None,
+        variables: dict[str, Any],
+        principal: Principal,
+    ) -> Plan | None:
+        """The plan of a query; None where it has no compiled root field.
+
+        Refuses values that the document's types admit but the schema's meaning does not (an id that never was one).
+        """
+        ...
+
+    async def payload(self, work: Work, info: GraphQLResolveInfo[Any], type_name: str, row_id: Any) -> Answer:  # noqa: ANN401 - a UUID, or what the model has as its key
+        """The selection of the mutation field in `info` on one row, read inside the work's transaction.
+
+        The answer is under the response name of the field.
+        """
+        ...
+
+
+class NoReads:
+    """For schemas without bound types: nothing is compiled."""
+
+    def plan(self, *_: object) -> None:
+        """Never a plan."""
+        return
+
+    async def payload(self, *_: object) -> Answer:
+        """Cannot be asked: a schema without bound types has no such payload."""
+        raise NotImplementedError
