@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, String, Text, event, func, text, update
+from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, Text, event, func, text, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
@@ -70,7 +70,7 @@ class AreaScoped:
     """
 
     area_id: Mapped[UUID]
-    area_path: Mapped[str] = mapped_column(String(collation="C"))
+    area_path: Mapped[str] = mapped_column(Text(collation="C"))
 
 
 def tenant_foreign_key(

@@ -34,12 +34,13 @@ class UnclassifiedTable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row-level policy; USING and WITH CHECK are always the same predicate."""
+    """One row-level policy: USING and WITH CHECK are the same predicate; one that is not writable is for SELECT only."""
 
     name: str
     predicate: str
     roles: tuple[str, ...]
     is_restrictive: bool = False
+    is_writable: bool = True
 
 
 def kind(table: Table) -> str:
@@ -63,11 +64,12 @@ def policies(table: Table) -> tuple[Policy, ...]:
     """The policies of one table."""
     match kind(table):
         case "tenant":
-            tenant = Policy("tenant_isolation", TENANT, (APP, WORKER))
-            area = Policy("area_scope", AREA, (APP, WORKER), is_restrictive=True)
+            found = [Policy("tenant_isolation", TENANT, (APP, WORKER))]
+            if is_area_scoped(table):
+                found.append(Policy("area_scope", AREA, (APP, WORKER), is_restrictive=True))
             if table.info.get("operator_reads"):
-                return (tenant, Policy("operator", OPERATORS, (OPERATOR,)))
-            return (tenant, area) if is_area_scoped(table) else (tenant,)
+                found.append(Policy("operator", OPERATORS, (OPERATOR,), is_writable=False))
+            return tuple(found)
         case "directory":
             return (Policy("tenant_isolation", SELF, (APP, WORKER)), Policy("operator", OPERATORS, (OPERATOR,)))
         case "control":
@@ -106,9 +108,11 @@ def statements(table: Table) -> Iterator[str]:
     for policy in wanted:
         mode = "RESTRICTIVE" if policy.is_restrictive else "PERMISSIVE"
         yield f"DROP POLICY IF EXISTS {policy.name} ON {name}"
+        command = "ALL" if policy.is_writable else "SELECT"
+        check = f" WITH CHECK ({policy.predicate})" if policy.is_writable else ""
         yield (
-            f"CREATE POLICY {policy.name} ON {name} AS {mode} FOR ALL TO {', '.join(policy.roles)} "
-            f"USING ({policy.predicate}) WITH CHECK ({policy.predicate})"
+            f"CREATE POLICY {policy.name} ON {name} AS {mode} FOR {command} TO {', '.join(policy.roles)} "
+            f"USING ({policy.predicate}){check}"
         )
 
 

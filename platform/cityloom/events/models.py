@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, String
+from sqlalchemy import Index, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,7 +21,7 @@ class EventRecord(TenantTable, Base):
     type: Mapped[str]
     subject_tag: Mapped[str]
     subject_id: Mapped[UUID]
-    area_path: Mapped[str | None] = mapped_column(String(collation="C"))
+    area_path: Mapped[str | None] = mapped_column(Text(collation="C"))
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     actor_kind: Mapped[str]
     actor_id: Mapped[UUID | None]
