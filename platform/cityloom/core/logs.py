@@ -1,4 +1,4 @@
-"""Structured logs: JSON lines for machines, colours for people, and never a person's number or a credential in either."""
+"""Structured logs: JSON lines for machines, colours for people, never a person's number or a credential."""
 
 from __future__ import annotations
 
@@ -63,7 +63,6 @@ def setup(*, form: Literal["json", "console"] = "json", level: str = "INFO", str
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.stdlib.ExtraAdder(),
         structlog.stdlib.PositionalArgumentsFormatter(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -100,7 +99,7 @@ def setup(*, form: Literal["json", "console"] = "json", level: str = "INFO", str
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """The logger of a module: `log = logger(__name__)`."""
+    """The logger of a module; give it the module's `__name__`."""
     bound: structlog.stdlib.BoundLogger = structlog.get_logger(name)
     return bound
 

@@ -2,8 +2,8 @@
 
 Without an OTLP endpoint in the environment nothing is sent and spans are not even recorded, but every request still has
 a trace id. Metrics are always collected, for `/metrics`. Three walls keep people out of the spans: only attributes of
-`ATTRIBUTES` are taken, exceptions leave their class and not their message, and what other libraries add is filtered again
-before it is exported.
+`ATTRIBUTES` are taken, exceptions leave their class and not their message, and what libraries add is filtered again before
+it is exported.
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def trace_id() -> str:
 
 
 def counter(name: str, description: str, unit: str = "1") -> Counter:
-    """A metric that only grows; may be made at import, counts from `setup` on. Attributes: pass them through `allowed`."""
+    """A metric that only grows; may be made at import, counts from `setup` on. Unlisted labels are dropped."""
     return metrics.get_meter(_SCOPE).create_counter(name, unit, description)
 
 
