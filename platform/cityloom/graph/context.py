@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
     from cityloom.core.work import Work
-    from cityloom.graph.documents import Prepared
+    from cityloom.graph.allowance import Allowance
+    from cityloom.graph.documents import Documents, Prepared
     from cityloom.graph.reads import Reads
     from cityloom.graph.schema import Contract
 
@@ -36,6 +37,8 @@ class GraphContext:
     prepared: Prepared
     begin: Begin
     reads: Reads
+    documents: Documents
+    allowance: Allowance
     services: dict[type, Any]
     variables: dict[str, Any]
     trace_id: str

@@ -55,7 +55,7 @@ class StoreUnavailable(Refusal):
     zh = "数据库暂时无法响应;没有任何更改。请几秒后重试。"
 
 
-class DocumentInvalid(Exception):  # noqa: N818 - carries a list of errors that are about the caller's document
+class DocumentInvalid(Exception):
     """A document does not fit the contract: `errors` says where."""
 
     def __init__(self, errors: list[GraphQLError]) -> None:

@@ -22,6 +22,7 @@ from graphql import (
     ObjectValueNode,
     OperationDefinitionNode,
     OperationType,
+    StringValueNode,
     parse,
 )
 
@@ -134,6 +135,13 @@ class LimitExceeded(Refusal):
         return f"The request has too many {words}: {actual}, at most {allowed} are allowed."
 
 
+class NullCharacter(Refusal):
+    """A text holds the character U+0000, which cannot be stored: leave it out."""
+
+    code = RefusalCode.INVALID_INPUT
+    zh = "文本中含有无法存储的字符 U+0000:请去掉该字符。"
+
+
 @dataclass(slots=True)
 class _Part:
     """What one definition holds by itself, and where it spreads fragments."""
@@ -225,6 +233,8 @@ class _Walk:
             elif isinstance(node, ObjectValueNode):
                 stack.extend((item.value, depth + 1) for item in node.fields)
             else:
+                if isinstance(node, StringValueNode) and "\x00" in node.value:
+                    raise NullCharacter
                 continue
             self.input_depth = max(self.input_depth, depth)
 
@@ -346,5 +356,8 @@ def check_variables(variables: dict[str, Any], limits: Limits) -> None:
             kind = type(item)
             if kind is list or kind is dict:
                 stack.append((item, depth + 1))
-            elif kind is str and len(item) > limits.input_text:
-                raise LimitExceeded("input_text", limits.input_text, len(item))
+            elif kind is str:
+                if len(item) > limits.input_text:
+                    raise LimitExceeded("input_text", limits.input_text, len(item))
+                if "\x00" in item:
+                    raise NullCharacter

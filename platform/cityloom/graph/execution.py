@@ -1,0 +1,276 @@
+"""One operation, from its text to the bytes of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from graphql import GraphQLError, GraphQLNonNull, OperationType, execute
+from graphql.execution.values import get_variable_values
+from opentelemetry import metrics, trace
+
+from cityloom.core.errors import Refusal, RefusalCode
+from cityloom.graph import errors as shown
+from cityloom.graph.allowance import MUTATION_COST, Allowance, Buckets, TooExpensive
+from cityloom.graph.context import GraphContext
+from cityloom.graph.documents import Documents, variables_of
+from cityloom.graph.executor import CompiledExecutor
+from cityloom.graph.limits import Limits, check_variables
+from cityloom.graph.reads import Answer, NoReads
+from cityloom.graph.roots import root_fields
+from cityloom.graph.trusted import NoTrusted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from graphql import ExecutionResult
+
+    from cityloom.core.principal import Principal
+    from cityloom.core.text import Locale
+    from cityloom.graph.context import Begin, ModulesOf
+    from cityloom.graph.documents import Prepared
+    from cityloom.graph.reads import Plan, Reads
+    from cityloom.graph.schema import Contract, Contracts
+    from cityloom.graph.trusted import Trusted
+
+_tracer = trace.get_tracer("cityloom.graph")
+_meter = metrics.get_meter("cityloom.graph")
+_operations: Final = _meter.create_counter(
+    "cityloom.graph.operations", description="Operations, by type and by the way they were answered."
+)
+_costs: Final = _meter.create_histogram("cityloom.graph.cost", description="Cost of operations, in rows at most.")
+
+
+class QueriesOnly(Refusal):
+    """GET answers queries only: send mutations by POST."""
+
+    code = RefusalCode.INVALID_INPUT
+    zh = "GET 只能用于查询:变更请使用 POST。"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a client asks: a text or the id of a registered document, with its variables."""
+
+    text: str | None = None
+    document_id: str | None = None
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    wants_cost: bool = False
+    queries_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer as bytes of JSON.
+
+    `has_begun` is false where the request was refused before anything was carried out: then there is no `data`, and
+    `refusal` says why where it was not the document.
+    """
+
+    body: bytes
+    has_begun: bool
+    refusal: Refusal | None = None
+
+
+class GraphExecutor:
+    """One surface: carries out operations of its contracts for principals."""
+
+    def __init__(  # noqa: PLR0913 - the collaborators, each with a default that is safe
+        self,
+        contracts: Contracts,
+        *,
+        modules_of: ModulesOf,
+        begin: Begin,
+        reads: Reads | None = None,
+        trusted: Trusted | None = None,
+        services: dict[type, Any] | None = None,
+        limits: Limits | None = None,
+        allowance_of: Callable[[Principal], Allowance] = lambda _: Allowance(),
+        deadline_seconds: float = 15.0,
+    ) -> None:
+        self.contracts = contracts
+        self.limits = limits or Limits()
+        self.documents = Documents(self.limits)
+        self.buckets = Buckets()
+        self._modules_of = modules_of
+        self._begin = begin
+        self._reads: Reads = reads or NoReads()
+        self._trusted: Trusted = trusted or NoTrusted()
+        self._services = services if services is not None else {}
+        self._allowance_of = allowance_of
+        self._deadline = deadline_seconds
+
+    async def contract_of(self, principal: Principal) -> Contract:
+        """The contract of the caller's city."""
+        return self.contracts.of(await self._modules_of(principal))
+
+    async def execute(self, principal: Principal, request: Request, locale: Locale) -> Outcome:
+        """Answer one operation; never raises but for cancellation."""
+        trace_id = shown.new_trace_id()
+        try:
+            async with asyncio.timeout(self._deadline) as deadline:
+                return await self._answer(principal, request, locale, trace_id)
+        except TimeoutError as error:
+            if deadline.expired():
+                refusal: Refusal = shown.TimedOut(seconds=self._deadline)
+                return Outcome(_body(None, [shown.refused(refusal, locale)], None), has_begun=True, refusal=refusal)
+            return _failed(error, locale, trace_id)
+        except shown.DocumentInvalid as invalid:
+            return _rejected(shown.of_document(invalid.errors, locale))
+        except GraphQLError as error:
+            return _rejected(shown.of_document([error], locale))
+        except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
+            return _failed(error, locale, trace_id)
+
+    async def _answer(self, principal: Principal, request: Request, locale: Locale, trace_id: str) -> Outcome:
+        contract = await self.contract_of(principal)
+        text = await self._trusted.text(principal, request.document_id, request.text)
+        prepared = self.documents.prepare(contract, text, developer=principal.is_developer)
+        operation = prepared.operation(request.operation_name)
+        is_query = operation.operation is OperationType.QUERY
+        if request.queries_only and not is_query:
+            raise QueriesOnly
+        variables = variables_of(prepared, request.operation_name, request.variables)
+        check_variables(variables, self.limits)
+        wrong = self._wrong_variables(contract, prepared, request.operation_name, variables, principal)
+        if wrong:
+            return _rejected(shown.of_variables(wrong, locale))
+        plan = None
+        if is_query:
+            plan = self._reads.plan(contract, prepared, request.operation_name, variables, principal)
+        cost = self._cost(plan, contract, prepared, request.operation_name)
+        allowance = self._allowance_of(principal)
+        if cost > allowance.operation:
+            raise TooExpensive(cost=cost, allowed=allowance.operation)
+        left = self.buckets.take(principal, cost, allowance)
+        kind = operation.operation.value
+        way = "executor" if plan is None else "whole" if plan.is_whole else "mixed"
+        _operations.add(1, {"type": kind, "way": way})
+        _costs.record(cost, {"type": kind})
+        extensions = None
+        if request.wants_cost:
+            extensions = {"cost": {"operation": cost, "allowed": allowance.operation, "left": left}}
+        # No argument, variable or name that a client chose goes into the span: they may hold personal data.
+        with _tracer.start_as_current_span(f"graphql {kind}", attributes={"graphql.operation.type": kind}):
+            answer = await plan.run() if plan is not None else Answer({})
+            if plan is not None and plan.is_whole:
+                return self._whole(contract, prepared, request.operation_name, answer, extensions, (locale, trace_id))
+            context = GraphContext(
+                principal=principal,
+                locale=locale,
+                contract=contract,
+                prepared=prepared,
+                begin=self._begin,
+                reads=self._reads,
+                documents=self.documents,
+                allowance=allowance,
+                services=self._services,
+                variables=variables,
+                trace_id=trace_id,
+                errors=list(answer.errors),
+            )
+            return await self._executed(context, request.operation_name, answer, extensions)
+
+    def _wrong_variables(
+        self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal
+    ) -> list[GraphQLError]:
+        definitions = prepared.operation(name).variable_definitions
+        if not definitions:
+            return []
+        found = get_variable_values(
+            contract.graphql,
+            definitions,
+            variables,
+            max_errors=self.limits.coercion_errors,
+            hide_suggestions=not principal.is_developer,
+        )
+        return found if isinstance(found, list) else []
+
+    def _cost(self, plan: Plan | None, contract: Contract, prepared: Prepared, name: str | None) -> int:
+        if plan is not None:
+            return plan.cost
+        roots = root_fields(contract, prepared, name)
+        each = MUTATION_COST if not prepared.is_query(name) else 1
+        return each * len(roots)
+
+    def _whole(
+        self,
+        contract: Contract,
+        prepared: Prepared,
+        name: str | None,
+        answer: Answer,
+        extensions: dict[str, Any] | None,
+        told: tuple[Locale, str],
+    ) -> Outcome:
+        found = shown.of_execution(answer.errors, *told) if answer.errors else []
+        fields = None if _is_nulled(contract, prepared, name, answer) else answer.fields
+        return Outcome(_body(fields, found, extensions), has_begun=True)
+
+    async def _executed(
+        self, context: GraphContext, name: str | None, answer: Answer, extensions: dict[str, Any] | None
+    ) -> Outcome:
+        result: Any = execute(
+            context.contract.graphql,
+            context.prepared.document,
+            context_value=context,
+            variable_values=context.variables,
+            operation_name=name,
+            max_coercion_errors=self.limits.coercion_errors,
+            executor_class=CompiledExecutor,
+            hide_suggestions=not context.principal.is_developer,
+            compiled=answer.fields,
+            operation_extensions=None,
+        )
+        if isawaitable(result):
+            result = await result
+        done: ExecutionResult = result
+        found = [*context.errors, *(done.errors or ())]
+        data = done.data
+        if data is not None and _is_nulled(context.contract, context.prepared, name, answer):
+            data = None
+        fields = None if data is None else {key: _bytes(value) for key, value in data.items()}
+        messages = shown.of_execution(found, context.locale, context.trace_id) if found else []
+        return Outcome(_body(fields, messages, extensions), has_begun=True)
+
+
+def _is_nulled(contract: Contract, prepared: Prepared, name: str | None, answer: Answer) -> bool:
+    """Whether a compiled root field that must not be null is: then the whole answer is (specification §6.4.4)."""
+    empty = [key for key, value in answer.fields.items() if value == b"null"]
+    if not empty:
+        return False
+    roots = root_fields(contract, prepared, name)
+    return any(key in roots and isinstance(roots[key].type, GraphQLNonNull) for key in empty)
+
+
+def _bytes(value: object) -> bytes:
+    return orjson.dumps(value)
+
+
+def _body(fields: dict[str, bytes] | None, errors: list[dict[str, Any]], extensions: dict[str, Any] | None) -> bytes:
+    """The response map; names of GraphQL need no escaping in JSON."""
+    if fields is None:
+        data = b"null"
+    else:
+        data = b"{" + b",".join(b'"' + key.encode() + b'":' + value for key, value in fields.items()) + b"}"
+    parts = [b'{"data":', data]
+    if errors:
+        parts += [b',"errors":', orjson.dumps(errors, default=str)]
+    if extensions:
+        parts += [b',"extensions":', orjson.dumps(extensions)]
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+def _rejected(errors: list[dict[str, Any]], refusal: Refusal | None = None) -> Outcome:
+    return Outcome(orjson.dumps({"errors": errors}, default=str), has_begun=False, refusal=refusal)
+
+
+def _failed(error: Exception, locale: Locale, trace_id: str) -> Outcome:
+    refusal = shown.refusal_of(error)
+    if refusal is not None:
+        return _rejected([shown.refused(refusal, locale)], refusal)
+    return Outcome(orjson.dumps({"data": None, "errors": [shown.masked(error, locale, trace_id)]}), has_begun=True)
