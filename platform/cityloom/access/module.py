@@ -1,0 +1,20 @@
+"""The manifest of access."""
+
+from __future__ import annotations
+
+from cityloom.access.events import EVENTS
+from cityloom.access.permissions import PERMISSIONS
+from cityloom.core.module import Module
+from cityloom.core.text import Text
+
+MODULE = Module(
+    name="access",
+    title=Text("权限", "Access"),
+    description=Text(
+        "账号、角色、授权、规则与接口客户端:谁可以在哪里做什么。",
+        "Accounts, roles, memberships, rules and API clients: who may do what, and where.",
+    ),
+    is_core=True,
+    permissions=PERMISSIONS,
+    events=EVENTS,
+)
