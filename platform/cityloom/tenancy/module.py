@@ -1,0 +1,15 @@
+"""The manifest of tenants."""
+
+from __future__ import annotations
+
+from cityloom.core.module import Module
+from cityloom.core.text import Text
+from cityloom.tenancy.events import LimitChanged, ModuleSwitched, PackApplied, TenantStateChanged
+
+MODULE = Module(
+    name="tenancy",
+    title=Text("租户", "Tenants"),
+    description=Text("城市、模块、设置、限额与配置包", "Cities with their modules, settings, limits and packs"),
+    is_core=True,
+    events=(PackApplied, TenantStateChanged, ModuleSwitched, LimitChanged),
+)
