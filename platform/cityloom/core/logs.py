@@ -29,7 +29,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Identity numbers (GB 11643-1999), valid or not: the ones with a typing error are people's too.
     (re.compile(r"(?<![0-9A-Za-z])\d{17}[0-9Xx](?![0-9A-Za-z])"), _HIDDEN),
     # Mobile numbers, with or without +86 and separators.
-    (re.compile(r"(?<![0-9A-Za-z.])(?:\+?86[ -]?)?1[3-9]\d([ -]?)\d{4}\1\d{4}(?![0-9A-Za-z])"), _HIDDEN),
+    (re.compile(r"(?<![0-9A-Za-z])(?<!\d\.)(?:\+?86[ -]?)?1[3-9]\d([ -]?)\d{4}\1\d{4}(?![0-9A-Za-z])"), _HIDDEN),
 )
 _SECRET_KEYS = re.compile(
     r"password|passwd|secret|authorization|cookie|credential|private_key|(?:^|_)token$", re.IGNORECASE

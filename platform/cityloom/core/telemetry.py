@@ -2,8 +2,8 @@
 
 Without an OTLP endpoint in the environment nothing is sent and spans are not even recorded, but every request still has
 a trace id. Metrics are always collected, for `/metrics`. Three walls keep people out of the spans: only attributes of
-`ATTRIBUTES` are taken, exceptions leave their class and not their message, and what libraries add is filtered again before
-it is exported.
+`ATTRIBUTES` are taken, exceptions leave their class and not their message, and what libraries add is filtered
+once more before it is exported.
 """
 
 from __future__ import annotations
