@@ -310,7 +310,7 @@ def upgrade() -> None:
         "tenant_data_keys",
         ["tenant_id", "purpose"],
         unique=True,
-        postgresql_where="is_current",
+        postgresql_where=sa.text("is_current"),
     )
     op.create_table(
         "tenant_limits",
@@ -321,6 +321,7 @@ def upgrade() -> None:
         sa.CheckConstraint("value >= 0", name=op.f("ck_tenant_limits_value")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_tenant_limits")),
         sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_tenant_limits_tenant_id_name")),
+        info={"operator_reads": True},
     )
     op.create_table(
         "tenant_modules",
@@ -331,6 +332,7 @@ def upgrade() -> None:
         sa.Column("settings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_tenant_modules")),
         sa.UniqueConstraint("tenant_id", "module", name=op.f("uq_tenant_modules_tenant_id_module")),
+        info={"operator_reads": True},
     )
     op.create_table(
         "tenants",
@@ -455,12 +457,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "path", name=op.f("uq_areas_tenant_id_path")),
     )
     op.create_index(op.f("ix_areas_tenant_id_code_id"), "areas", ["tenant_id", "code", "id"], unique=False)
+    op.create_index(
+        op.f("ix_areas_tenant_id_depth_position_id"), "areas", ["tenant_id", "depth", "position", "id"], unique=False
+    )
     op.create_index(op.f("ix_areas_tenant_id_kind_id"), "areas", ["tenant_id", "kind", "id"], unique=False)
     op.create_index(op.f("ix_areas_tenant_id_name_id"), "areas", ["tenant_id", "name", "id"], unique=False)
     op.create_index(
-        op.f("ix_areas_tenant_id_parent_id_position_id"),
+        op.f("ix_areas_tenant_id_parent_id_depth_position_id"),
         "areas",
-        ["tenant_id", "parent_id", "position", "id"],
+        ["tenant_id", "parent_id", "depth", "position", "id"],
         unique=False,
     )
     op.create_index(
@@ -581,10 +586,14 @@ def upgrade() -> None:
         sa.Column("area_id", sa.Uuid(), nullable=False),
         sa.Column("successor_id", sa.Uuid(), nullable=False),
         sa.Column("former_parent_id", sa.Uuid(), nullable=True),
+        sa.Column("former_code", sa.Text(), nullable=True),
         sa.Column("happened_on", sa.Date(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("recorded_by", sa.Uuid(), nullable=True),
-        sa.CheckConstraint("kind IN ('MOVED', 'MERGED', 'SPLIT')", name=op.f("ck_area_changes_kind_known")),
+        sa.CheckConstraint(
+            "(kind = 'RECODED') = (former_code IS NOT NULL)", name=op.f("ck_area_changes_former_code_where_recoded")
+        ),
+        sa.CheckConstraint("kind IN ('MOVED', 'MERGED', 'SPLIT', 'RECODED')", name=op.f("ck_area_changes_kind_known")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "area_id"], ["areas.tenant_id", "areas.id"], name=op.f("fk_area_changes_tenant_id_area_id")
         ),
@@ -1105,9 +1114,10 @@ def downgrade() -> None:
     op.drop_table("operator_sign_ins")
     op.drop_table("grants")
     op.drop_index(op.f("ix_areas_tenant_id_west_east_south_north"), table_name="areas")
-    op.drop_index(op.f("ix_areas_tenant_id_parent_id_position_id"), table_name="areas")
+    op.drop_index(op.f("ix_areas_tenant_id_parent_id_depth_position_id"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_name_id"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_kind_id"), table_name="areas")
+    op.drop_index(op.f("ix_areas_tenant_id_depth_position_id"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_code_id"), table_name="areas")
     op.drop_table("areas")
     op.drop_table("api_clients")
@@ -1115,7 +1125,7 @@ def downgrade() -> None:
     op.drop_table("tenants")
     op.drop_table("tenant_modules")
     op.drop_table("tenant_limits")
-    op.drop_index("uq_tenant_data_keys_current", table_name="tenant_data_keys", postgresql_where="is_current")
+    op.drop_index("uq_tenant_data_keys_current", table_name="tenant_data_keys", postgresql_where=sa.text("is_current"))
     op.drop_table("tenant_data_keys")
     op.drop_table("roles")
     op.drop_table("restricted_clients")

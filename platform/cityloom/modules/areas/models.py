@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Date, Double, ForeignKeyConstraint, Index, String, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, Date, Double, ForeignKeyConstraint, Index, Text, UniqueConstraint, func, text
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.orm import Mapped, mapped_column
@@ -90,7 +90,7 @@ class Area(TenantTable, Base):
             using="gist",
             name="ex_areas_code_in_period",
         ),
-        CheckConstraint("valid_until > valid_from", name="validity_ordered"),
+        CheckConstraint("valid_until >= valid_from", name="validity_ordered"),
         CheckConstraint(r"path ~ '^([0-9a-z]+\.)+$'", name="path_formed"),
         CheckConstraint("(parent_id IS NULL) = (depth = 0)", name="top_has_no_parent"),
         CheckConstraint(f"depth BETWEEN 0 AND {MAXIMUM_DEPTH}", name="depth_bounded"),
@@ -100,7 +100,8 @@ class Area(TenantTable, Base):
         Index(None, "tenant_id", "code", "id"),
         Index(None, "tenant_id", "name", "id"),
         Index(None, "tenant_id", "kind", "id"),
-        Index(None, "tenant_id", "parent_id", "position", "id"),
+        Index(None, "tenant_id", "parent_id", "depth", "position", "id"),
+        Index(None, "tenant_id", "depth", "position", "id"),
         Index(None, "tenant_id", "west", "east", "south", "north"),
     )
 
@@ -109,7 +110,7 @@ class Area(TenantTable, Base):
     kind: Mapped[str]
     parent_id: Mapped[UUID | None]
     label: Mapped[int]
-    path: Mapped[str] = mapped_column(String(collation="C"))
+    path: Mapped[str] = mapped_column(Text(collation="C"))
     depth: Mapped[int]
     position: Mapped[int]
     valid_from: Mapped[date | None] = mapped_column(Date)
@@ -144,13 +145,14 @@ class AreaRing(TenantTable, Base):
 
 
 class AreaChange(TenantTable, Base):
-    """What became of an area: moved to another parent, merged into a successor, split into successors."""
+    """What became of an area: another parent, another code, merged into a successor, split into successors."""
 
     __tablename__ = "area_changes"
     __table_args__ = (
         tenant_foreign_key("area_id", "areas"),
         tenant_foreign_key("successor_id", "areas"),
-        CheckConstraint("kind IN ('MOVED', 'MERGED', 'SPLIT')", name="kind_known"),
+        CheckConstraint("kind IN ('MOVED', 'MERGED', 'SPLIT', 'RECODED')", name="kind_known"),
+        CheckConstraint("(kind = 'RECODED') = (former_code IS NOT NULL)", name="former_code_where_recoded"),
         Index(None, "tenant_id", "area_id", "id"),
         Index(None, "tenant_id", "successor_id", "id"),
         {"info": {"append_only": True}},
@@ -160,6 +162,7 @@ class AreaChange(TenantTable, Base):
     area_id: Mapped[UUID]
     successor_id: Mapped[UUID]
     former_parent_id: Mapped[UUID | None]
+    former_code: Mapped[str | None]
     happened_on: Mapped[date] = mapped_column(Date)
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
     recorded_by: Mapped[UUID | None]

@@ -103,6 +103,7 @@ class Resident(Tracked, AreaScoped, TenantTable, Base):
     __table_args__ = (
         area_foreign_key(),
         tenant_foreign_key("household_id", "households"),
+        tenant_foreign_key("account_id", "accounts"),
         UniqueConstraint("tenant_id", "identity_index"),
         one_of("sex", SEXES),
         one_of("relationship", RELATIONSHIPS),

@@ -1,0 +1,20 @@
+"""Which fields of an input object the client sent."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from strawberry.types.unset import UNSET
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+
+def given(values: DataclassInstance, *, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of an input that were sent, by their Python names; null where null was sent, enums as their values."""
+    found = {field.name: getattr(values, field.name) for field in fields(values) if field.name not in without}
+    return {
+        name: value.value if isinstance(value, Enum) else value for name, value in found.items() if value is not UNSET
+    }
