@@ -59,7 +59,7 @@ class Buckets:
         self._now = monotonic
 
     def take(self, principal: Principal, cost: int, allowance: Allowance) -> int:
-        """Take `cost` out of the caller's bucket and answer what is left; refuses (`RateLimited`) when it is not there."""
+        """Take `cost` from the caller's bucket and answer what is left; refuses (`RateLimited`) when there is less."""
         key = (principal.tenant_id, principal.account_id or principal.client_id, principal.kind)
         now = self._now()
         left, at = self._kept.pop(key, (float(allowance.capacity), now))

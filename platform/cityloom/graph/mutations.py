@@ -152,7 +152,14 @@ async def _carry_out(
         refusal = refusal_of(error)
         if refusal is None:
             raise
-        return as_data(refusal, context.locale)
+        return as_data(_located(refusal, arguments), context.locale)
+
+
+def _located(refusal: Refusal, arguments: Mapping[str, Any]) -> Refusal:
+    """Services name fields relative to their input; clients are told from the outside in."""
+    if refusal.path and "input" in arguments and refusal.path[0] not in {*arguments, "idempotency_key"}:
+        refusal.path = ("input", *refusal.path)
+    return refusal
 
 
 async def _in_transaction(

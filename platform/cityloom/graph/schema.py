@@ -87,12 +87,16 @@ class CityloomSchema(strawberry.Schema):
             for cls in api.extensions:
                 self._contribute(_target(cls), cls, module)
             types.extend(api.types)
+        self.config = StrawberryConfig(scalar_map=SCALARS)
+        for target in self._added:
+            # graphql-core would wrap the refusal that comes out of its own laziness.
+            self.get_fields(definition_of(target))
         super().__init__(
             query=Query,
             mutation=Mutation if self._added.get(Mutation) else None,
             types=types,
             execution_context_class=CompiledExecutor,
-            config=StrawberryConfig(scalar_map=SCALARS),
+            config=self.config,
         )
 
     def _contribute(self, target: type[Any], cls: type[Any], module: Module) -> None:

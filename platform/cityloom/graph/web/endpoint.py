@@ -13,8 +13,8 @@ from starlette.responses import Response
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.core.text import negotiate
 from cityloom.graph import errors as shown
-from cityloom.graph.web import messages as m
 from cityloom.graph.limits import LimitExceeded
+from cityloom.graph.web import messages as m
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send

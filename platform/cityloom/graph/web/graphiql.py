@@ -18,7 +18,8 @@ FILES: Final = Path(__file__).resolve().parents[2] / "console" / "static" / "gra
 #: `unsafe-inline` for styles only: the editor positions its lines with them.
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:;"
-    " img-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    " img-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
 )
 HEADERS: Final = {
     "content-security-policy": POLICY,

@@ -61,7 +61,7 @@ STATUS_OF_CODE: Final[dict[RefusalCode, int]] = {
 
 
 def chosen_type(accept: str | None) -> str:
-    """The media type to answer with, by the header `Accept`; refuses (`NotAcceptable`) where none of ours is admitted."""
+    """The media type to answer with, by the header `Accept`; refuses (`NotAcceptable`) where it admits none of ours."""
     if not accept:
         return LEGACY
     best: tuple[float, int, str] | None = None
