@@ -71,7 +71,8 @@ class Purpose(StrEnum):
 class WrappedKey:
     """A data key as it is stored, readable only with the provider's key.
 
-    Of one tenant and purpose the newest is current. `wrapped` is empty from `destroyed_at` on. `provider` and `provider_key` say what wrapped it.
+    Of one tenant and purpose the newest is current. `wrapped` is empty from `destroyed_at` on. `provider` and
+    `provider_key` say what wrapped it.
     """
 
     key_id: UUID
