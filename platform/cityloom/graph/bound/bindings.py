@@ -1,0 +1,229 @@
+"""What a bound field is bound to: plain data that the compiler reads from a Strawberry field's metadata."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import InstrumentedAttribute
+
+    Column = InstrumentedAttribute[Any]
+    #: (parent alias, child alias) → the condition that joins them.
+    Join = Callable[[Any, Any], ColumnElement[bool]]
+    #: (alias, typed arguments as bind elements) → a condition on the root's rows.
+    Narrow = Callable[..., ColumnElement[bool]]
+
+#: The key of the binding in `StrawberryField.metadata`.
+BINDING: Final = "cityloom.binding"
+
+#: Largest page of a connection, and the page that is answered where none is asked for.
+LARGEST_PAGE: Final = 100
+USUAL_PAGE: Final = 20
+
+
+class DeclarationError(TypeError):
+    """A bound type is declared wrongly; the message names the class, the field and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRule:
+    """Which columns of a type decide whether a row is in a caller's scope. A dimension that is not named reaches no row."""
+
+    area: Column | None = None
+    department: Column | None = None
+    owner: Column | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """One way to order a type: columns, most significant first; the row's id is always appended."""
+
+    columns: tuple[Column, ...]
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A filter of its own: `sql(alias, value)` is the condition; `prepare(value, principal)` may change the value before it is bound.
+
+    `requires` names a permission without which the filter is refused.
+    """
+
+    type: Any
+    sql: Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
+    description: str
+    prepare: Callable[[Any, Any], Any] | None = None
+    sql_type: Any = None
+    requires: str | None = None
+
+
+@dataclass(slots=True)
+class BoundType:
+    """A GraphQL object type over one table."""
+
+    name: str
+    model: type[Any]
+    tag: str | None
+    module: str
+    read: str | None
+    scope: ScopeRule | None
+    orderings: Mapping[str, Ordering]
+    matches: Mapping[str, Match]
+    cls: type[Any]
+    extensions: list[type[Any]] = field(default_factory=list)
+    inputs: dict[str, type[Any]] = field(default_factory=dict)
+
+    @property
+    def may_be_hidden(self) -> bool:
+        """Whether some caller may not see some row."""
+        return self.read is not None or self.scope is not None
+
+
+@dataclass(slots=True)
+class Binding:
+    """Common ground: the module is set by the decorator of the class that holds the field."""
+
+    module: str | None = field(default=None, init=False)
+
+
+@dataclass(slots=True)
+class GlobalIdBinding(Binding):
+    """The field `id` of `Node`."""
+
+
+@dataclass(slots=True)
+class ColumnBinding(Binding):
+    """A column. `protected` names a field permission; `masked` is what a caller with the level MASKED sees."""
+
+    column: Column
+    filters: frozenset[str] = frozenset()
+    protected: str | None = None
+    masked: Column | None = None
+
+
+@dataclass(slots=True)
+class ExpressionBinding(Binding):
+    """A scalar SQL expression over the row's alias."""
+
+    sql: Callable[[Any], ColumnElement[Any]]
+    protected: str | None = None
+
+
+@dataclass(slots=True)
+class ResolvedBinding(Binding):
+    """A Python function over a batch of rows with the columns that it needs."""
+
+    resolve: Callable[[list[Any], Any], Any]
+    needs: tuple[Column, ...]
+    protected: str | None = None
+
+
+@dataclass(slots=True)
+class OneBinding(Binding):
+    """A to-one relation by a foreign key column, or by any condition (then the lowest id wins)."""
+
+    column: Column | None
+    on: Join | None
+    filterable: bool = True
+
+
+@dataclass(slots=True)
+class OneOfBinding(Binding):
+    """A to-one relation to a union or interface: the first arm with a visible row answers."""
+
+    arms: tuple[tuple[type[Any], Column], ...]
+
+
+@dataclass(slots=True)
+class ManyBinding(Binding):
+    """A to-many relation: a plain list of at most `limit` rows, or a connection where `limit` is None."""
+
+    column: Column | None
+    on: Join | None
+    limit: int | None
+    filterable: bool = True
+
+
+@dataclass(slots=True)
+class RootOneBinding(Binding):
+    """A root field that answers one row: by id, or by a condition of its own."""
+
+    narrow: Narrow | None
+    target: type[Any]
+
+
+@dataclass(slots=True)
+class RootConnectionBinding(Binding):
+    """A root field that answers a connection (or a list of at most `limit`) over all visible rows."""
+
+    narrow: Narrow | None
+    target: type[Any]
+    limit: int | None = None
+
+
+@dataclass(slots=True)
+class RootNodeBinding(Binding):
+    """`node(id)` or `nodes(ids)`."""
+
+    plural: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """Something to group by: an expression over the alias; `tag` turns it into global ids of that type."""
+
+    sql: Callable[[Any], ColumnElement[Any]]
+    description: str
+    tag: str | None = None
+
+
+@dataclass(slots=True)
+class RootAggregateBinding(Binding):
+    """Counts and sums over all visible rows, grouped by declared dimensions."""
+
+    target: type[Any]
+    by: Mapping[str, Dimension]
+    sums: Mapping[str, tuple[Callable[[Any], ColumnElement[Any]], str]]
+    narrow: Narrow | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class FilterBinding:
+    """What one field of a filter input means."""
+
+    kind: str
+    field: Binding | None = None
+    match: Match | None = None
+    target: Callable[[], BoundType] | None = None
+    python_type: Any = None
+    module: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GraphPart:
+    """What a class adds to a schema: root fields, or fields of another type."""
+
+    kind: str
+    module: str
+    target: type[Any] | None = None
+
+
+def binding_of(strawberry_field: Any) -> Any:  # noqa: ANN401 - Strawberry's field or none
+    """The binding of a Strawberry field; None for an ordinary one."""
+    return None if strawberry_field is None else strawberry_field.metadata.get(BINDING)
+
+
+def bound_type_of(cls: object) -> BoundType | None:
+    """The bound type of a class; None for any other class."""
+    found = cls.__dict__.get("__bound__") if isinstance(cls, type) else None
+    return found if isinstance(found, BoundType) else None
+
+
+def columns_of(columns: Column | Sequence[Column]) -> tuple[Column, ...]:
+    """One column or several as a tuple."""
+    return tuple(columns) if isinstance(columns, tuple | list) else (columns,)  # type: ignore[arg-type]

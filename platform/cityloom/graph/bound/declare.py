@@ -1,0 +1,174 @@
+"""The decorators: bound types, extensions of them, interfaces and root fields; wrong declarations are refused here."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import strawberry
+from sqlalchemy.orm import InstrumentedAttribute
+from strawberry.utils.str_converters import to_camel_case
+
+from cityloom.graph.bound import bindings as bd
+from cityloom.graph.bound.bindings import Binding, BoundType, DeclarationError, GraphPart, binding_of
+from cityloom.graph.bound.checks import check_field, check_type
+from cityloom.graph.bound.fields import BoundField, declare, over
+from cityloom.graph.bound.inputs import enum_type
+from cityloom.graph.bound.relay import Node
+from cityloom.graph.bound.scalars import BigInt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import ColumnElement
+
+C = TypeVar("C", bound=type)
+
+
+def bound(
+    model: type[Any],
+    *,
+    module: str,
+    tag: str | None = None,
+    read: str | None = None,
+    scope: bd.ScopeRule | None = None,
+    orderings: Mapping[str, bd.Column | tuple[bd.Column, ...] | bd.Ordering] | None = None,
+    matches: Mapping[str, bd.Match] | None = None,
+    name: str | None = None,
+) -> Callable[[C], C]:
+    """Make a class a GraphQL object type over a table.
+
+    `read` is the permission without which no row is seen; `scope` the columns by which a grant may be limited; the first
+    of `orderings` is used where none is asked for; `matches` are filters beyond columns and relations.
+    """
+
+    def wrap(cls: C) -> C:
+        described = _description(cls)
+        if issubclass(cls, Node) != (tag is not None) or (tag is not None and not re.fullmatch("[a-z]{4}", tag)):
+            raise DeclarationError(f"{cls.__name__}: derive from b.Node and give a tag of four lowercase letters, or neither")
+        made = strawberry.type(cls, name=name, description=described)
+        orders = {key: _ordering(key, value) for key, value in (orderings or {}).items()}
+        type_ = BoundType(cls.__strawberry_definition__.name, model, tag, module, read, scope, orders, dict(matches or {}), cls)
+        cls.__bound__ = type_  # type: ignore[attr-defined] # read by bound_type_of
+        check_type(type_)
+        for field in cls.__strawberry_definition__.fields:
+            _adopt(cls, field, module, type_)
+        return cast("C", made)
+
+    return wrap
+
+
+def extend(target: type[Any], *, module: str) -> Callable[[C], C]:
+    """Add fields to a bound type of a lower slice; must run before the first schema is built."""
+
+    def wrap(cls: C) -> C:
+        type_ = bd.bound_type_of(target)
+        if type_ is None:
+            raise DeclarationError(f"{cls.__name__}: {target!r} is no bound type, it cannot be extended")
+        if type_.inputs:
+            raise DeclarationError(f"{cls.__name__}: {type_.name} was already used by a schema; import all modules first")
+        made = _part(cls, GraphPart("extension", module, target), type_)
+        type_.extensions.append(made)
+        return made
+
+    return wrap
+
+
+def query(*, module: str) -> Callable[[C], C]:
+    """Add root query fields."""
+    return lambda cls: _part(cls, GraphPart("query", module), None)
+
+
+def interface(cls: C) -> C:
+    """A GraphQL interface whose fields bound types implement by name; declare its fields with `b.shared`."""
+    return strawberry.interface(cls, description=_description(cls))
+
+
+def shared(description: str) -> Any:  # noqa: ANN401 - a field specifier
+    """A field of an interface: every implementing type declares it again with its own binding."""
+    return declare(Binding(), description)
+
+
+def _part(cls: C, part: GraphPart, type_: BoundType | None) -> C:
+    for key, value in list(cls.__dict__.items()):
+        if isinstance(binding := binding_of(value) if isinstance(value, BoundField) else None, bd.RootAggregateBinding):
+            cls.__annotations__[key] = list[_group_type(key, binding)]  # type: ignore[misc] # made when the program runs
+    made = strawberry.type(cls, description=inspect.cleandoc(cls.__doc__ or f"Fields of the module {part.module}."))
+    made.__graph_part__ = part  # type: ignore[attr-defined] # read by the schema assembly
+    for field in made.__strawberry_definition__.fields:  # type: ignore[attr-defined] # set by strawberry.type
+        _adopt(made, field, part.module, type_)
+    return made
+
+
+def _adopt(cls: type[Any], field: Any, module: str, type_: BoundType | None) -> None:  # noqa: ANN401 - Strawberry's field
+    binding = binding_of(field)
+    if isinstance(binding, Binding) and not isinstance(binding, bd.GlobalIdBinding):
+        binding.module = module
+    if not field.description:
+        raise DeclarationError(f"{cls.__name__}.{field.python_name} needs a description: it is the public manual")
+    check_field(cls, field, binding, type_)
+
+
+def _description(cls: type[Any]) -> str:
+    text = cls.__dict__.get("__doc__")
+    if not text or not text.strip():
+        raise DeclarationError(f"{cls.__name__} needs a docstring: it is the type's public description")
+    return inspect.cleandoc(text)
+
+
+def _ordering(key: str, value: bd.Column | tuple[bd.Column, ...] | bd.Ordering) -> bd.Ordering:
+    if isinstance(value, bd.Ordering):
+        return value
+    if not re.fullmatch("[A-Z][A-Z0-9_]*", key):
+        raise DeclarationError(f"ordering {key}: names are in CAPITALS")
+    columns = bd.columns_of(value)
+    return bd.Ordering(columns, "By " + ", then ".join(f"`{to_camel_case(column.key)}`" for column in columns) + ".")
+
+
+def root_aggregate(
+    target: type[Any],
+    description: str = "",
+    *,
+    by: Mapping[str, bd.Column | bd.Dimension | Callable[[Any], ColumnElement[Any]]],
+    sums: Mapping[str, bd.Column | Callable[[Any], ColumnElement[Any]]] | None = None,
+    narrow: bd.Narrow | None = None,
+    limit: int = 1_000,
+) -> Any:  # noqa: ANN401 - a field specifier
+    """Counts, and sums of whole numbers, over all visible rows by declared dimensions. Annotate it `list[b.Group]`."""
+    dimensions = {key: value if isinstance(value, bd.Dimension) else bd.Dimension(over(value), f"By {key.lower().replace('_', ' ')}.") for key, value in by.items()}
+    for value in [*by.values(), *(sums or {}).values()]:
+        _not_protected(target, value)
+    amounts = {key: (over(value), f"The sum of {key.replace('_', ' ')} over the group.") for key, value in (sums or {}).items()}
+    return declare(bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit), description)
+
+
+def _not_protected(target: type[Any], value: object) -> None:
+    for field in target.__strawberry_definition__.fields:
+        binding = binding_of(field)
+        if isinstance(binding, bd.ColumnBinding) and binding.protected and isinstance(value, InstrumentedAttribute) and value in (binding.column, binding.masked):
+            raise DeclarationError(f"{target.__name__}: {value} is protected by {binding.protected}, it cannot be grouped or summed")
+
+
+class Group:
+    """Stands in annotations for the type that `root_aggregate` makes."""
+
+
+def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
+    bound_type = binding.target.__bound__  # type: ignore[attr-defined] # a bound type
+    base = "".join(part.capitalize() for part in key.split("_"))
+    dimensions = enum_type(f"{base}By", f"What {bound_type.name} can be grouped by here.", {name: made.description for name, made in binding.by.items()})
+    bound_type.inputs[f"by:{key}"] = dimensions
+    space: dict[str, Any] = {
+        "keys": strawberry.field(description="One value per dimension asked for, in that order: as text, global ids for things; null where there is none."),
+        "count": strawberry.field(description="How many rows the group has."),
+    }
+    types: dict[str, Any] = {"keys": list[str | None], "count": int}
+    for name, (_, text) in binding.sums.items():
+        space[name], types[name] = strawberry.field(description=text), BigInt
+    space |= {"__annotations__": types, "__module__": sys.modules[__name__].__name__}
+    return strawberry.type(type(f"{base}Group", (), space), name=f"{base}Group", description=f"Counts and sums over a group of {bound_type.name}.")
+
+
+__all__ = ["Group", "bound", "extend", "interface", "query", "root_aggregate", "shared"]

@@ -1,0 +1,232 @@
+"""The functions that declare bound fields."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args, get_origin, get_type_hints
+
+import strawberry
+from strawberry.annotation import StrawberryAnnotation
+from strawberry.types.arguments import StrawberryArgument, StrawberryArgumentAnnotation
+from strawberry.types.field import StrawberryField
+from strawberry.types.unset import UNSET
+
+from cityloom.graph.bound import bindings as bd
+from cityloom.graph.bound.bindings import BINDING, Binding, DeclarationError, binding_of, bound_type_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy import ColumnElement
+
+EXACT = frozenset({"eq", "in"})
+TEXT = EXACT | {"prefix"}
+RANGE = EXACT | {"lt", "lte", "gt", "gte"}
+SEARCH = TEXT | {"contains"}
+
+
+class BoundField(StrawberryField):
+    """A Strawberry field whose arguments follow from its binding, read when the schema is built and all types are known."""
+
+    @property
+    def arguments(self) -> list[StrawberryArgument]:
+        """The GraphQL arguments."""
+        if self._arguments is None:
+            self._arguments = _arguments(self)
+        return self._arguments
+
+    @arguments.setter
+    def arguments(self, value: list[StrawberryArgument]) -> None:
+        self._arguments = value
+
+
+def declare(binding: Binding, description: str, **options: Any) -> Any:  # noqa: ANN401 - stands for a value of the annotated type
+    """A field with a binding; a field without description is refused."""
+    if not description or not description.strip():
+        raise DeclarationError("a bound field needs a description: it is the public manual")
+    return BoundField(description=inspect.cleandoc(description), metadata={BINDING: binding}, **options)
+
+
+def column(column: bd.Column, description: str, *, filters: frozenset[str] = frozenset(), field: str | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A column. `filters` names the operators of `where`; `field` a field permission that protects it (then it must be nullable)."""
+    if field is not None and filters:
+        raise DeclarationError(f"{column}: a protected field cannot be filtered on, that would tell what it hides")
+    return declare(bd.ColumnBinding(column, frozenset(filters), field), description)
+
+
+def masked(column: bd.Column, *, field: str, description: str, full: bd.Column | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A protected column: `column` holds the masked form in clear; `full` the whole value where it is stored in clear too.
+
+    ABSENT answers null and an error FORBIDDEN; MASKED the masked form; FULL `full`, or the masked form where there is none.
+    """
+    return declare(bd.ColumnBinding(full if full is not None else column, frozenset(), field, column), description)
+
+
+def expression(sql: Callable[[Any], ColumnElement[Any]], description: str, *, field: str | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A scalar SQL expression over the row's alias; sub-selects are confined to the tenant and to what the caller may read."""
+    return declare(bd.ExpressionBinding(sql, field), description)
+
+
+def resolved(resolve: Callable[[list[Any], Any], Any], *, needs: tuple[bd.Column, ...], description: str, field: str | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A Python function (sync or async) `(rows, context) -> values`, called once for all rows of an answer.
+
+    Rows have the needed columns as attributes.
+    """
+    return declare(bd.ResolvedBinding(resolve, tuple(needs), field), description)
+
+
+def one(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Any:  # noqa: ANN401 - a field specifier
+    """A to-one relation by the foreign key column of this type's table, or by a condition `(alias, target alias)`."""
+    key, on = _key(target)
+    return declare(bd.OneBinding(key, on, filterable), description)
+
+
+def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Any:  # noqa: ANN401 - a field specifier
+    """A relation to a union or interface: one nullable foreign key column per member; the first visible row answers."""
+    return declare(bd.OneOfBinding(arms), description)
+
+
+def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Any:  # noqa: ANN401 - a field specifier
+    """A to-many relation by the foreign key column of the other table, or by a condition `(alias, target alias)`, in pages."""
+    key, on = _key(target)
+    return declare(bd.ManyBinding(key, on, None, filterable), description)
+
+
+def many(target: bd.Column | bd.Join, description: str, *, limit: int = bd.LARGEST_PAGE, filterable: bool = True) -> Any:  # noqa: ANN401 - a field specifier
+    """A to-many relation as a plain list of at most `limit` rows in the type's first ordering."""
+    key, on = _key(target)
+    return declare(bd.ManyBinding(key, on, limit, filterable), description)
+
+
+def root_one(target: type[Any], description: str, *, narrow: bd.Narrow | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A root field for one row: argument `id`, or the arguments of `narrow(alias, …)`."""
+    return declare(bd.RootOneBinding(narrow, target), description)
+
+
+def root_connection(target: type[Any], description: str, *, narrow: bd.Narrow | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A root field for all visible rows in pages; `narrow(alias, …)` adds a condition and arguments."""
+    return declare(bd.RootConnectionBinding(narrow, target), description)
+
+
+def root_list(target: type[Any], description: str, *, limit: int = bd.LARGEST_PAGE, narrow: bd.Narrow | None = None) -> Any:  # noqa: ANN401 - a field specifier
+    """A root field for a short plain list."""
+    return declare(bd.RootConnectionBinding(narrow, target, limit), description)
+
+
+def argument(description: str, *, of: str | tuple[str, ...] | None = None, name: str | None = None) -> StrawberryArgumentAnnotation:
+    """Describes an argument of a `narrow` function: `Annotated[strawberry.ID, b.argument("…", of="area")]`.
+
+    `of` names the tags of the types whose global ids are taken; the function then gets a UUID (null for an id of another
+    tenant or type, which matches nothing).
+    """
+    tags = (of,) if isinstance(of, str) else of
+    return strawberry.argument(description=description, name=name, metadata={"tags": tags} if tags else None)
+
+
+def dimension(sql: bd.Column | Callable[[Any], ColumnElement[Any]], description: str, *, tag: str | None = None) -> bd.Dimension:
+    """Something to group by: a column or an expression over the alias; with `tag`, ids become global ids."""
+    return bd.Dimension(over(sql), description, tag)
+
+
+def over(sql: bd.Column | Callable[[Any], ColumnElement[Any]]) -> Callable[[Any], ColumnElement[Any]]:
+    """A column as a function of an alias; a function stays what it is."""
+    key = getattr(sql, "key", None)
+    if key is None:
+        return sql  # type: ignore[return-value] # then it is the function
+    return lambda alias: getattr(alias, key)  # type: ignore[no-any-return] # an attribute of an ORM alias
+
+
+def _key(target: bd.Column | bd.Join) -> tuple[bd.Column | None, bd.Join | None]:
+    return (None, target) if inspect.isfunction(target) else (target, None)  # type: ignore[return-value] # decided by the test
+
+
+def _argument(name: str, type_: Any, description: str, default: object = UNSET, metadata: Mapping[str, Any] | None = None) -> StrawberryArgument:  # noqa: ANN401 - an annotation
+    return StrawberryArgument(
+        python_name=name, graphql_name=None, type_annotation=StrawberryAnnotation(type_), description=description, default=default, metadata=metadata
+    )
+
+
+def _page(binding: Binding, target: bd.BoundType) -> list[StrawberryArgument]:
+    from cityloom.graph.bound.inputs import filter_of, order_of
+
+    page = f"{bd.USUAL_PAGE} where neither `first` nor `last` is given, at most {bd.LARGEST_PAGE}."
+    found = [
+        _argument("first", Optional[int], f"How many items from the beginning (or after `after`): {page}"),
+        _argument("after", Optional[str], "A cursor: only what comes after it."),
+        _argument("last", Optional[int], f"How many items from the end (or before `before`), still in the list's order: at most {bd.LARGEST_PAGE}. Not together with `first`."),
+        _argument("before", Optional[str], "A cursor: only what comes before it."),
+        _argument("where", Optional[filter_of(target)], "Only items that match; all conditions together."),
+    ]
+    orders = order_of(target)
+    if orders is not None:
+        first = next(iter(target.orderings))
+        found.append(_argument("order_by", Optional[list[orders]], f"Most significant first; `{first}` ascending where nothing is given. Equal items are told apart by their id."))  # type: ignore[valid-type] # made when the program runs
+    return found
+
+
+def _list(limit: int) -> list[StrawberryArgument]:
+    return [_argument("first", Optional[int], f"At most so many items; {limit} where it is not given, which is also the most.")]
+
+
+def _narrow_arguments(narrow: bd.Narrow) -> list[StrawberryArgument]:
+    hints = get_type_hints(narrow, include_extras=True)
+    found = []
+    for parameter in list(inspect.signature(narrow).parameters.values())[1:]:
+        hint = hints.get(parameter.name)
+        if hint is None:
+            raise DeclarationError(f"{narrow.__qualname__}: the argument `{parameter.name}` needs an annotation")
+        notes = [note for note in get_args(hint)[1:] if isinstance(note, StrawberryArgumentAnnotation)] if get_origin(hint) is Annotated else []
+        if not notes or not notes[0].description:
+            raise DeclarationError(f"{narrow.__qualname__}: the argument `{parameter.name}` needs Annotated[…, b.argument(\"description\")]")
+        default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
+        found.append(_argument(parameter.name, hint, notes[0].description, default, notes[0].metadata))
+    return found
+
+
+def target_of(field: StrawberryField) -> bd.BoundType:
+    """The bound type that a relation leads to, through lists, options and connections."""
+    type_: Any = field.resolve_type()
+    while True:
+        bound = bound_type_of(type_)
+        if bound is not None:
+            return bound
+        definition = getattr(type_, "__strawberry_definition__", None)
+        if definition is not None and definition.type_var_map:
+            type_ = next(iter(definition.type_var_map.values()))
+        elif hasattr(type_, "of_type"):
+            type_ = type_.of_type
+        elif hasattr(type_, "resolve_type"):
+            type_ = type_.resolve_type()
+        else:
+            raise DeclarationError(f"{field.origin}.{field.python_name}: {type_} is no bound type")
+
+
+def _arguments(field: StrawberryField) -> list[StrawberryArgument]:
+    match binding_of(field):
+        case bd.ManyBinding(limit=None):
+            return _page(binding_of(field), target_of(field))
+        case bd.ManyBinding(limit=int(limit)):
+            return _list(limit)
+        case bd.RootConnectionBinding(narrow=narrow, target=target, limit=limit) as binding:
+            own = _narrow_arguments(narrow) if narrow else []
+            return own + (_page(binding, target.__bound__) if limit is None else _list(limit))  # type: ignore[attr-defined] # a bound type
+        case bd.RootOneBinding(narrow=None):
+            return [_argument("id", strawberry.ID, "The global id.")]
+        case bd.RootOneBinding(narrow=narrow) if narrow:
+            return _narrow_arguments(narrow)
+        case bd.RootNodeBinding(plural=False):
+            return [_argument("id", strawberry.ID, "The global id of anything.")]
+        case bd.RootNodeBinding(plural=True):
+            return [_argument("ids", list[strawberry.ID], f"Global ids of anything, at most {bd.LARGEST_PAGE}; answers come in the same order, null for what is absent.")]
+        case bd.RootAggregateBinding() as binding:
+            from cityloom.graph.bound.inputs import filter_of
+
+            own = _narrow_arguments(binding.narrow) if binding.narrow else []
+            dimensions = binding.target.__bound__.inputs[f"by:{field.python_name}"]  # type: ignore[attr-defined] # a bound type
+            return [
+                *own,
+                _argument("by", list[dimensions], "What to group by, in this order; one group of everything where it is empty.", []),  # type: ignore[valid-type] # made when the program runs
+                _argument("where", Optional[filter_of(binding.target.__bound__)], "Only rows that match."),  # type: ignore[attr-defined] # a bound type
+                _argument("first", Optional[int], f"At most so many groups, the largest first; {binding.limit} where it is not given, which is also the most."),
+            ]
+    return []

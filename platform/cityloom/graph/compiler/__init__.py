@@ -1,0 +1,186 @@
+"""The compiler: one GraphQL operation becomes one SQL statement that answers finished JSON.
+
+`Compiler.plan` takes a validated document and answers a `Query` whose `run` makes one round trip. Plans are cached by
+document, operation, contract, shape of the variables and fingerprint of the caller's rights.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+from graphql import GraphQLObjectType, GraphQLSchema, OperationType
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+
+from cityloom.graph.bound.bindings import BoundType, bound_type_of
+from cityloom.graph.compiler.build import Build
+from cityloom.graph.compiler.cache import PlanCache, shape
+from cityloom.graph.compiler.collect import collect
+from cityloom.graph.compiler.document import Operation, VariablesRefused, make_operation, operation_of
+from cityloom.graph.compiler.plan import Answer, Fetch, Plan, Query
+from cityloom.graph.compiler.roots import root
+from cityloom.graph.compiler.selection import bound_of, single
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from uuid import UUID
+
+    from graphql import DocumentNode, GraphQLResolveInfo
+    from sqlalchemy import ColumnElement, Select
+
+    from cityloom.core.principal import Principal, Rights
+    from cityloom.core.work import Work
+
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call] # the dialect is untyped
+_MOST_OPERATIONS = 2_048
+
+
+class Compiler:
+    """Makes and keeps plans; one per process."""
+
+    def __init__(self, *, size: int = 2_048) -> None:
+        """Keep at most `size` plans."""
+        self.cache: PlanCache[Plan] = PlanCache(size)
+        self._operations: OrderedDict[Hashable, Operation] = OrderedDict()
+        self._anchors: dict[Hashable, object] = {}
+        self._bound_types: dict[int, tuple[GraphQLSchema, dict[Any, list[BoundType]]]] = {}
+
+    def plan(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation_name: str | None,
+        variables: Mapping[str, Any] | None,
+        principal: Principal,
+        *,
+        contract: str = "",
+        document_key: Hashable = None,
+    ) -> Query:
+        """The plan of a validated query with the values of one request.
+
+        `contract` names the schema, `document_key` the document; without a key the document object stands for itself.
+        Refuses variables that are not of their types (`VariablesRefused`) and pages that are too large (`Refusal`).
+        """
+        key = (contract or id(schema), document_key if document_key is not None else id(document), operation_name)
+        operation = self._operation(key, lambda: operation_of(schema, document, operation_name), document)
+        coerced = operation.coerced(variables)
+        plan = self.cache.get(
+            (*key, principal.rights.fingerprint, shape(coerced, operation.by_value)),
+            lambda: self._compile(operation, coerced, principal.rights, document),
+        )
+        return Query(plan, coerced, principal)
+
+    async def payload(self, work: Work, info: GraphQLResolveInfo, cls: type[Any], row_id: UUID, *, context: Any = None) -> Answer:  # noqa: ANN401
+        """The selection of one mutation field on one row, in the transaction of `work`: `answer.fields[""]` is its JSON.
+
+        The value is `null` where the caller may not see the row that was changed.
+        """
+        bound = bound_type_of(cls)
+        if bound is None:
+            message = f"{cls!r} is no bound type"
+            raise TypeError(message)
+        key = ("payload", id(info.schema), id(info.operation))
+        operation = self._operation(key, lambda: make_operation(info.schema, info.operation, info.fragments), info.operation)
+        coerced = getattr(info.variable_values, "coerced", info.variable_values)
+        principal = work.principal
+        plan = self.cache.get(
+            (*key, info.path.key, bound.name, principal.rights.fingerprint, shape(coerced, operation.by_value)),
+            lambda: self._compile_payload(operation, info, bound, coerced, principal.rights),
+        )
+        return await Query(plan, {**coerced, "": row_id}, principal).run(work.fetch, context=context)
+
+    def _operation(self, key: Hashable, make: Any, anchor: object) -> Operation:  # noqa: ANN401 - a function
+        found = self._operations.get(key)
+        if found is None:
+            found = self._operations[key] = make()
+            self._anchors[key] = anchor
+            if len(self._operations) > _MOST_OPERATIONS:
+                oldest, _ = self._operations.popitem(last=False)
+                self._anchors.pop(oldest)
+        return found
+
+    def _types(self, schema: GraphQLSchema) -> dict[Any, list[BoundType]]:
+        """The bound types of a schema by table."""
+        if id(schema) not in self._bound_types:
+            found: dict[Any, list[BoundType]] = {}
+            for type_ in schema.type_map.values():
+                if isinstance(type_, GraphQLObjectType) and (bound := bound_of(type_)) is not None:
+                    found.setdefault(bound.model.__table__, []).append(bound)
+            self._bound_types[id(schema)] = (schema, found)
+        return self._bound_types[id(schema)][1]
+
+    def _compile(self, operation: Operation, variables: Mapping[str, Any], rights: Rights, anchor: object) -> Plan:
+        schema = operation.schema
+        query = schema.query_type
+        if operation.node.operation is not OperationType.QUERY or query is None:
+            message = "only queries are compiled as a whole; the payload of a mutation is compiled where it is answered"
+            raise TypeError(message)
+        build = Build(schema, operation.fragments, variables, rights, self._types(schema))
+        roots: list[tuple[str, bytes | None]] = []
+        others: list[str] = []
+        columns: list[ColumnElement[Any]] = []
+        groups = collect(schema, operation.fragments, variables, query, [operation.node.selection_set])
+        build.count_fields(len(groups))
+        for key, nodes in groups.items():
+            name = nodes[0].name.value
+            if name == "__typename":
+                roots.append((key, orjson.dumps(query.name)))
+                continue
+            value = None if name.startswith("__") else root(build, query.fields[name], nodes, key)
+            if value is None:
+                others.append(key)
+                continue
+            roots.append((key, None))
+            columns.append(value)
+        return _plan(build, columns, roots, others, anchor, context=True)
+
+    def _compile_payload(self, operation: Operation, info: GraphQLResolveInfo, bound: BoundType, variables: Mapping[str, Any], rights: Rights) -> Plan:
+        build = Build(info.schema, operation.fragments, variables, rights, self._types(info.schema))
+        type_ = info.schema.get_type(bound.name)
+        if not isinstance(type_, GraphQLObjectType):
+            message = f"{bound.name} is not in the schema"
+            raise TypeError(message)
+        row = build.param(lambda given, _principal: given[""], sa.Uuid())
+        value = single(build, type_, bound, info.field_nodes, ("",), 1, lambda alias: [alias.id == row], at_most_one=True)
+        return _plan(build, [value], [("", None)], [], info.operation, context=False)
+
+
+def _plan(
+    build: Build, columns: list[ColumnElement[Any]], roots: list[tuple[str, bytes | None]], others: list[str], anchor: object, *, context: bool
+) -> Plan:
+    sql, getters = (None, ()) if not columns else _statement(build, columns, context=context)
+    return Plan(sql, getters, tuple(roots), tuple(others), tuple(build.patches), build.cost, dict(build.permissions), anchor)
+
+
+def _statement(build: Build, columns: list[ColumnElement[Any]], *, context: bool) -> tuple[str, tuple[Any, ...]]:
+    """One SELECT with a column of bytes per root field; with `context`, the settings of row-level security in front."""
+    made = [sa.func.convert_to(sa.cast(column, sa.Text()), sa.literal_column("'UTF8'")).label(f"r{at}") for at, column in enumerate(columns)]
+    statement: Select[Any] = sa.select(*made)
+    if context:
+        statement = statement.select_from(_context(build))
+    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
+    names = compiled.positiontup or []  # type: ignore[attr-defined] # of the SQL compiler
+    # Declared expressions may hold plain values: they belong to the plan.
+    return str(compiled), tuple(build.getters.get(name) or _constant(compiled.params[name]) for name in names)
+
+
+def _constant(value: Any) -> Any:  # noqa: ANN401 - any value
+    return lambda _variables, _principal: value
+
+
+def _context(build: Build) -> Any:  # noqa: ANN401 - a CTE
+    """Sets tenant and area wall for row-level security; in autocommit they die with the statement."""
+    low = build.shared("wall low", lambda _variables, principal: principal.rights.wall[0], sa.Text())
+    high = build.shared("wall high", lambda _variables, principal: principal.rights.wall[1], sa.Text())
+    settings = (("app.tenant_id", sa.cast(build.tenant, sa.Text())), ("app.area_lo", low), ("app.area_hi", high))
+    names = ("tenant", "area_lo", "area_hi")
+    calls = [
+        sa.func.set_config(sa.literal_column(f"'{setting}'"), value, sa.true()).label(name)
+        for name, (setting, value) in zip(names, settings, strict=True)
+    ]
+    return sa.select(*calls).cte("ctx").prefix_with("MATERIALIZED")
+
+
+__all__ = ["Answer", "Compiler", "Fetch", "Plan", "Query", "VariablesRefused"]

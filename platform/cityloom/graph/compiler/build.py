@@ -1,0 +1,237 @@
+"""The workbench of one compilation: parameters, aliases, scopes, and the one place that names the tenant on every table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Select, Table, inspect
+from sqlalchemy.orm import aliased
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.sql.selectable import Alias
+
+from cityloom.graph.bound.bindings import BoundType
+from cityloom.graph.compiler.refusals import SelectionTooLarge, TextRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from graphql import FragmentDefinitionNode, GraphQLSchema
+    from sqlalchemy import FromClause
+    from sqlalchemy.sql.elements import BindParameter
+
+    from cityloom.core.principal import Principal, Rights, Scope
+    from cityloom.graph.compiler.values import Getter, Value
+
+#: PostgreSQL cuts identifiers at 63 bytes (NAMEDATALEN); longer response keys are written as JSON text.
+LONGEST_IDENTIFIER = 63
+#: A backstop; the limits of the edge are lower.
+MOST_FIELDS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A place in an answer that PostgreSQL cannot finish: `*` in the path stands for every index of a list."""
+
+    path: tuple[str, ...]
+    forbidden: str | None = None
+    resolve: Callable[[list[Any], Any], Any] | None = None
+    row: Callable[[dict[str, Any]], Any] | None = None
+    complete: Callable[[Any], Any] | None = None
+
+
+class Build:
+    """Everything that is collected while one operation is compiled."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        variables: Mapping[str, Any],
+        rights: Rights,
+        bound_types: Mapping[Any, list[BoundType]],
+    ) -> None:
+        self.schema, self.fragments, self.variables, self.rights = schema, fragments, variables, rights
+        self.bound_types = bound_types
+        self.getters: dict[str, Getter] = {}
+        self.patches: list[Patch] = []
+        self.permissions: dict[str, Scope | None] = {}
+        self.cost = 0
+        self._aliases: dict[str, int] = {}
+        self._fields = 0
+        self._shared: dict[Any, BindParameter[Any]] = {}
+        self.tenant = self.shared("tenant", lambda _variables, principal: principal.tenant_id, sa.Uuid())
+
+    # Parameters
+
+    def param(self, getter: Getter, type_: Any) -> BindParameter[Any]:  # noqa: ANN401 - any SQL type
+        """A statement argument that is read when the plan runs."""
+        name = f"p{len(self.getters)}"
+        self.getters[name] = getter
+        return sa.bindparam(name, type_=type_, required=False)
+
+    def shared(self, key: object, getter: Getter, type_: Any) -> BindParameter[Any]:  # noqa: ANN401 - any SQL type
+        """A statement argument that is the same wherever it is needed."""
+        if key not in self._shared:
+            self._shared[key] = self.param(getter, type_)
+        return self._shared[key]
+
+    def value(self, value: Value, type_: Any, prepare: Callable[[Any, Principal], Any] | None = None) -> BindParameter[Any]:  # noqa: ANN401 - any SQL type
+        """A GraphQL input value as a statement argument."""
+        read, path = value.getter(), value.path
+        if prepare is not None:
+            return self.param(lambda variables, principal: prepare(read(variables, principal), principal), type_)
+        if isinstance(type_, sa.Text | sa.ARRAY):
+            return self.param(lambda variables, principal: storable(read(variables, principal), path), type_)
+        return self.param(read, type_)
+
+    def constant(self, constant: Any, type_: Any) -> BindParameter[Any]:  # noqa: ANN401 - any value
+        """A value that belongs to the plan."""
+        return self.shared(("constant", constant, str(type_)), lambda _variables, _principal: constant, type_)
+
+    # Tables
+
+    def name(self, base: str) -> str:
+        """An alias that is used once in the statement and says what it stands for."""
+        self._aliases[base] = number = self._aliases.get(base, 0) + 1
+        return base if number == 1 else f"{base}_{number}"
+
+    def table(self, model: type[Any]) -> Any:  # noqa: ANN401 - an ORM alias
+        """A new alias of a model's table."""
+        return aliased(model, name=self.name(model.__table__.name))
+
+    def visible(self, bound: BoundType, alias: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - an ORM alias
+        """What must hold of a row for the caller to see it: the tenant, then the caller's scope as indexable predicates."""
+        return [*self._tenant(selectable(alias)), *self._scope(bound, alias)]
+
+    def _tenant(self, table: FromClause) -> list[ColumnElement[bool]]:
+        return [table.c.tenant_id == self.tenant] if "tenant_id" in table.c else []
+
+    def granted(self, permission: str) -> Scope | None:
+        """The scope of a permission, noted for the explanation of the plan."""
+        if permission not in self.permissions:
+            self.permissions[permission] = self.rights.scope(permission)
+        return self.permissions[permission]
+
+    def _scope(self, bound: BoundType, alias: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - an ORM alias
+        if bound.read is None:
+            return []
+        scope = self.granted(bound.read)
+        if scope is None:
+            return [sa.false()]
+        if bound.scope is None or scope.everywhere:
+            return []
+        permission, rule = bound.read, bound.scope
+        ways: list[ColumnElement[bool]] = []
+        if rule.area is not None:
+            path = getattr(alias, rule.area.key)
+            for at in range(len(scope.areas)):
+                low = self.shared((permission, at, 0), _area(permission, at, 0), sa.Text())
+                high = self.shared((permission, at, 1), _area(permission, at, 1), sa.Text())
+                ways.append(sa.and_(path >= low, path < high))
+        if rule.department is not None and scope.departments:
+            departments = self.shared((permission, "departments"), lambda _v, principal: list(_scope_of(principal, permission).departments), sa.ARRAY(sa.Uuid()))
+            ways.append(getattr(alias, rule.department.key) == sa.func.any(departments))
+        if rule.owner is not None and scope.own:
+            owner = self.shared("account", lambda _v, principal: principal.account_id, sa.Uuid())
+            ways.append(getattr(alias, rule.owner.key) == owner)
+        return [sa.or_(*ways)] if ways else [sa.false()]
+
+    def secure(self, expression: ColumnElement[Any], *outer: Any) -> ColumnElement[Any]:  # noqa: ANN401 - ORM aliases
+        """Confine every sub-select of a declared expression to the tenant and to what the caller may read.
+
+        This is why a declaration never names the tenant. `outer` are the aliases that are confined already.
+        """
+        known = {selectable(alias) for alias in outer}
+
+        def confine(select: Select[Any]) -> None:
+            conditions: list[ColumnElement[bool]] = []
+            for source in select.get_final_froms():
+                for table in _tables(source):
+                    if table in known:
+                        continue
+                    conditions += self._tenant(table)
+                    named = table.element if isinstance(table, Alias) else table
+                    bounds = self.bound_types.get(named, [])
+                    if len(bounds) == 1:
+                        conditions += self._scope(bounds[0], _Columns(table, bounds[0].model))
+            select._where_criteria += tuple(conditions)  # noqa: SLF001 - cloned_traverse hands out a copy to be changed in place
+
+        return visitors.cloned_traverse(expression, {}, {"select": confine})  # type: ignore[no-any-return] # same kind of element
+
+    # Counting
+
+    def count_fields(self, number: int) -> None:
+        """Refuse selections that are absurdly large before they become SQL."""
+        self._fields += number
+        if self._fields > MOST_FIELDS:
+            raise SelectionTooLarge(largest=MOST_FIELDS)
+
+
+class _Columns:
+    """A plain table in place of an ORM alias: attributes are columns by the model's names."""
+
+    def __init__(self, table: FromClause, model: type[Any]) -> None:
+        self._table, self._mapper = table, inspect(model)
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a column
+        return self._table.c[self._mapper.columns[name].key]
+
+
+def _tables(source: FromClause) -> Iterable[FromClause]:
+    if isinstance(source, sa.Join):
+        yield from _tables(source.left)
+        yield from _tables(source.right)
+    elif isinstance(source, Table) or (isinstance(source, Alias) and isinstance(source.element, Table)):
+        yield source
+
+
+def selectable(alias: Any) -> FromClause:  # noqa: ANN401 - an ORM alias
+    """The table alias below an ORM alias."""
+    found: FromClause = inspect(alias).selectable
+    return found
+
+
+def _scope_of(principal: Principal, permission: str) -> Scope:
+    scope = principal.rights.scope(permission)
+    if scope is None:
+        message = f"a plan was run with rights that do not fit its fingerprint: {permission}"
+        raise RuntimeError(message)
+    return scope
+
+
+def _area(permission: str, at: int, end: int) -> Getter:
+    return lambda _variables, principal: _scope_of(principal, permission).areas[at][end]
+
+
+def storable(value: Any, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - text or a list of it
+    """Text that PostgreSQL can hold; refuses U+0000 and lone surrogates."""
+    for item in value if isinstance(value, list) else (value,):
+        if isinstance(item, str) and ("\x00" in item or not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item)):
+            raise TextRefused(path=path)
+    return value
+
+
+def confined(select: Select[Any], *own: Any) -> Select[Any]:  # noqa: ANN401 - froms or ORM aliases
+    """Everything but its own tables comes from the statement around it."""
+    return select.select_from(*own).correlate_except(*own)
+
+
+def label(key: str, expression: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a label
+    """A column under a response key: always quoted, whatever it is."""
+    return expression.label(quoted_name(key, quote=True))
+
+
+EMPTY_LIST = sa.literal_column("'[]'::json")
+
+
+def constant_text(text: str) -> ColumnElement[str]:
+    """A text of the schema's own (type names), written into the statement by SQLAlchemy's literal processor."""
+    return sa.literal(text, sa.Text(), literal_execute=True)
+
+
+def constant_int(number: int) -> ColumnElement[int]:
+    """A checked whole number in the statement itself: with a parameter for LIMIT the planner guesses a tenth of the table."""
+    return sa.literal(number, sa.Integer(), literal_execute=True)

@@ -1,0 +1,86 @@
+"""The cache of plans: bounded, least recently used first out, with its figures in OpenTelemetry."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from opentelemetry import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+P = TypeVar("P")
+
+_meter = metrics.get_meter("cityloom.graph")
+_hits = _meter.create_counter("cityloom.graph.plan_cache.hits", description="Operations that found their plan")
+_misses = _meter.create_counter("cityloom.graph.plan_cache.misses", description="Operations that had to be compiled")
+_evictions = _meter.create_counter("cityloom.graph.plan_cache.evictions", description="Plans that made room for others")
+_seconds = _meter.create_histogram("cityloom.graph.plan_cache.compile_time", unit="s", description="Time to compile one plan")
+
+
+class PlanCache(Generic[P]):
+    """At most `size` plans by key."""
+
+    def __init__(self, size: int = 2_048) -> None:
+        self.size = size
+        self.hits = self.misses = 0
+        self._plans: OrderedDict[Hashable, P] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def get(self, key: Hashable, make: Callable[[], P]) -> P:
+        """The plan under a key, made where there is none; what `make` raises is not kept."""
+        found = self._plans.get(key)
+        if found is not None:
+            self.hits += 1
+            _hits.add(1)
+            self._plans.move_to_end(key)
+            return found
+        started = perf_counter()
+        made = make()
+        _seconds.record(perf_counter() - started)
+        self.misses += 1
+        _misses.add(1)
+        self._plans[key] = made
+        if len(self._plans) > self.size:
+            self._plans.popitem(last=False)
+            _evictions.add(1)
+        return made
+
+
+def shape(variables: Mapping[str, Any], by_value: Mapping[str, int]) -> Hashable:
+    """What a plan depends on in coerced variables: which are given, null, their structure, and enums and booleans by value.
+
+    Other scalars count by type only. `by_value` names variables of which more counts: page sizes whole, ids by their first characters.
+    """
+    if not variables:
+        return ()
+    return tuple((name, _of(value, by_value[name])) if name in by_value else (name, _shape(value)) for name, value in sorted(variables.items()))
+
+
+def _of(value: Any, characters: int) -> Hashable:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):
+        return value[:characters]
+    if isinstance(value, list):
+        return frozenset(str(item)[:characters] for item in value)
+    return value  # type: ignore[no-any-return] # a number or null
+
+
+def _shape(value: Any) -> Hashable:  # noqa: ANN401 - any JSON
+    kind = type(value)
+    if kind is str or kind is int or kind is float:
+        return kind
+    if value is None or kind is bool:
+        return value  # type: ignore[no-any-return] # None or a boolean
+    if kind is dict:
+        return tuple((name, _shape(item)) for name, item in sorted(value.items()))
+    if kind is list:
+        shapes = tuple(_shape(item) for item in value)
+        # A list of plain scalars is one array parameter, whatever its length.
+        return ("list", shapes[0]) if shapes and isinstance(shapes[0], type) and shapes.count(shapes[0]) == len(shapes) else ("items", *shapes)
+    name = getattr(value, "name", None)
+    return (kind, name) if name is not None and hasattr(kind, "__members__") else kind

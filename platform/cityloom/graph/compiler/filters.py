@@ -1,0 +1,163 @@
+"""`where`: typed filters as conditions, related rows by EXISTS."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement
+from strawberry import ID
+from uuid import UUID
+from datetime import date, datetime
+from decimal import Decimal
+
+from cityloom.core.ids import decode_id
+from cityloom.graph.bound import bindings as bd
+from cityloom.graph.bound.inputs import plain_type
+from cityloom.graph.bound.scalars import BigInt
+from cityloom.graph.compiler.build import Build
+from cityloom.graph.compiler.refusals import FilterForbidden
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from graphql import GraphQLInputObjectType
+
+    from cityloom.core.principal import Principal
+    from cityloom.graph.compiler.values import Value
+
+SQL_TYPES: dict[Any, Any] = {
+    str: sa.Text(), int: sa.Integer(), BigInt: sa.BigInteger(), float: sa.Double(), bool: sa.Boolean(), UUID: sa.Uuid(), date: sa.Date(),
+    datetime: sa.DateTime(timezone=True), Decimal: sa.Numeric(), ID: sa.Text(),
+}
+
+
+def is_enum(python_type: Any) -> bool:  # noqa: ANN401 - any scalar
+    """Whether a scalar is an enum, which is stored as text."""
+    return isinstance(python_type, type) and issubclass(python_type, Enum)
+
+
+def sql_type(python_type: Any) -> Any:  # noqa: ANN401 - any scalar
+    """The SQL type in which a scalar is bound; enums are text."""
+    if is_enum(python_type):
+        return sa.Text()
+    return SQL_TYPES[python_type]
+
+
+def stored(value: Any, _principal: Principal) -> Any:  # noqa: ANN401 - any scalar
+    """An enum's member as its text; lists of them likewise."""
+    if isinstance(value, list):
+        return [stored(item, _principal) for item in value]
+    return str(value.value) if isinstance(value, Enum) else value
+
+
+def conditions(build: Build, bound: bd.BoundType, alias: Any, type_: GraphQLInputObjectType, where: Value | None) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401
+    """The conditions of a filter input on rows of `alias`; what is null was not asked for."""
+    if where is None or where.is_null:
+        return
+    for name, value in where.plain.items():
+        if value.is_null:
+            continue
+        field = type_.fields[name]
+        note: bd.FilterBinding = field.extensions["strawberry-definition"].metadata[bd.BINDING]
+        match note.kind:
+            case "and":
+                for item in value.plain:
+                    yield from conditions(build, bound, alias, type_, item)
+            case "or":
+                yield sa.or_(sa.false(), *(sa.and_(sa.true(), *conditions(build, bound, alias, type_, item)) for item in value.plain))
+            case "not":
+                yield sa.and_(sa.true(), *conditions(build, bound, alias, type_, value)).is_not(sa.true())
+            case "id":
+                yield from _ids(build, bound, alias.id, value)
+            case "column" if isinstance(note.field, bd.ColumnBinding):
+                yield from _column(build, getattr(alias, note.field.column.key), note.python_type, value)
+            case "relation":
+                yield _relation(build, alias, note, field.type, value)
+            case "match" if note.match is not None:
+                yield _match(build, alias, name, note.match, value)
+            case _:
+                raise AssertionError(note)
+
+
+def id_param(build: Build, value: Value, *tags: str) -> ColumnElement[Any]:
+    """A global id as the UUID of a row; null for an id of another tenant or type, which matches nothing."""
+    path = tuple(map(str, value.path))
+
+    def decode(given: Any, principal: Principal) -> Any:  # noqa: ANN401 - text or a list of it
+        if isinstance(given, list):
+            return [found for item in given if (found := decode_id(item, principal.tenant_id, *tags, path=path)) is not None]
+        return decode_id(given, principal.tenant_id, *tags, path=path)
+
+    return build.value(value, sa.ARRAY(sa.Uuid()) if isinstance(value.plain, list) else sa.Uuid(), decode)
+
+
+def _ids(build: Build, bound: bd.BoundType, column: Any, value: Value) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - a column
+    for operator, given in value.plain.items():
+        if given.is_null:
+            continue
+        if operator == "isNull":
+            yield column.is_(None) if given.plain else column.is_not(None)
+        else:
+            param = id_param(build, given, bound.tag or "")
+            yield column == (sa.func.any(param) if operator == "in" else param)
+
+
+def _column(build: Build, column: Any, python_type: Any, value: Value) -> Iterator[ColumnElement[bool]]:  # noqa: ANN401 - a column
+    type_ = sql_type(python_type)
+    prepare = stored if is_enum(python_type) else None
+    for operator, given in value.plain.items():
+        if given.is_null:
+            continue
+        if operator == "isNull":
+            yield column.is_(None) if given.plain else column.is_not(None)
+            continue
+        param = build.value(given, sa.ARRAY(type_) if operator == "in" else type_, prepare)
+        match operator:
+            case "eq":
+                yield column == param
+            case "in":
+                yield column == sa.func.any(param)
+            case "prefix":
+                # ^@ is leakproof and finds an index where LIKE does not, behind row-level security.
+                yield column.op("^@", is_comparison=True)(param)
+            case "contains":
+                yield sa.func.strpos(column, param) > 0
+            case "lt":
+                yield column < param
+            case "lte":
+                yield column <= param
+            case "gt":
+                yield column > param
+            case _:
+                yield column >= param
+
+
+def _relation(build: Build, alias: Any, note: bd.FilterBinding, type_: Any, value: Value) -> ColumnElement[bool]:  # noqa: ANN401 - an ORM alias
+    if note.target is None or not isinstance(note.field, bd.OneBinding | bd.ManyBinding):
+        raise AssertionError(note)
+    target = note.target()
+    other = build.table(target.model)
+    found = sa.select(sa.literal_column("1")).where(
+        *build.visible(target, other), joined(build, note.field, alias, other), *conditions(build, target, other, type_, value)
+    )
+    return found.select_from(other).correlate_except(other).exists()
+
+
+def joined(build: Build, binding: bd.OneBinding | bd.ManyBinding, alias: Any, other: Any) -> ColumnElement[bool]:  # noqa: ANN401 - ORM aliases
+    """How rows of a relation belong together."""
+    if binding.on is not None:
+        return build.secure(binding.on(alias, other), alias, other)
+    if binding.column is None:
+        raise AssertionError(binding)
+    if isinstance(binding, bd.OneBinding):
+        return other.id == getattr(alias, binding.column.key)  # type: ignore[no-any-return] # an SQL condition
+    return getattr(other, binding.column.key) == alias.id  # type: ignore[no-any-return] # an SQL condition
+
+
+def _match(build: Build, alias: Any, name: str, match: bd.Match, value: Value) -> ColumnElement[bool]:  # noqa: ANN401 - an ORM alias
+    if match.requires is not None and build.granted(match.requires) is None:
+        raise FilterForbidden(name=name, permission=match.requires, path=tuple(map(str, value.path)))
+    type_ = match.sql_type if match.sql_type is not None else sql_type(plain_type(match.type))
+    return build.secure(match.sql(alias, build.value(value, type_, match.prepare or stored)), alias)

@@ -1,0 +1,118 @@
+"""A compiled operation, and its run: arguments are read, one row comes back, bytes are passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+from graphql import GraphQLError
+
+from cityloom.graph.compiler.completion import finish
+from cityloom.graph.compiler.refusals import NumberRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from cityloom.core.principal import Principal, Scope
+    from cityloom.graph.compiler.build import Patch
+    from cityloom.graph.compiler.values import Getter
+
+#: Runs one statement with its arguments and answers its one row.
+Fetch = Callable[[str, Sequence[Any]], Awaitable[Any]]
+
+_NULL = b"null"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One operation for one contract, one kind of caller and one shape of variables.
+
+    `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
+    not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
+    """
+
+    sql: str | None
+    getters: tuple[Getter, ...]
+    roots: tuple[tuple[str, bytes | None], ...]
+    others: tuple[str, ...]
+    patches: tuple[Patch, ...]
+    cost: int
+    permissions: Mapping[str, Scope | None]
+    anchor: object = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every root field is compiled, so that no executor is needed."""
+        return not self.others
+
+    @property
+    def root_keys(self) -> tuple[str, ...]:
+        """The response keys of the compiled root fields."""
+        return tuple(key for key, _ in self.roots)
+
+    def arguments(self, variables: Mapping[str, Any], principal: Principal) -> list[Any]:
+        """The statement's arguments for one request; refuses malformed ids and cursors by the path of their argument."""
+        return [get(variables, principal) for get in self.getters]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a run answers: finished JSON per response key, and errors at their paths."""
+
+    fields: dict[str, bytes]
+    errors: list[GraphQLError]
+
+    def data(self) -> bytes:
+        """The whole `data` object, where all root fields are compiled."""
+        return b"{" + b",".join([orjson.dumps(key) + b":" + value for key, value in self.fields.items()]) + b"}"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A plan with the variables and the caller of one request."""
+
+    plan: Plan
+    variables: Mapping[str, Any]
+    principal: Principal
+
+    @property
+    def cost(self) -> int:
+        """The worst-case number of rows."""
+        return self.plan.cost
+
+    @property
+    def whole(self) -> bool:
+        """Whether every root field is compiled."""
+        return self.plan.whole
+
+    @property
+    def root_keys(self) -> tuple[str, ...]:
+        """The response keys of the compiled root fields."""
+        return self.plan.root_keys
+
+    async def run(self, fetch: Fetch, *, context: Any = None) -> Answer:  # noqa: ANN401 - what resolvers of the application want
+        """Run the one statement. `context` is handed to Python resolvers."""
+        plan = self.plan
+        if plan.sql is None:
+            return Answer({key: value or _NULL for key, value in plan.roots}, [])
+        try:
+            row = await fetch(plan.sql, plan.arguments(self.variables, self.principal))
+        except asyncpg.DataError as error:
+            # Raised by the driver before anything is sent, for example for a year that PostgreSQL cannot store.
+            if error.sqlstate is not None and type(error) is not asyncpg.DataError:
+                raise
+            raise NumberRefused from error
+        fields: dict[str, bytes] = {}
+        at = 0
+        for key, constant in plan.roots:
+            if constant is not None:
+                fields[key] = constant
+                continue
+            value = row[at]
+            at += 1
+            fields[key] = _NULL if value is None else value
+        errors = await finish(fields, plan.patches, context) if plan.patches else []
+        return Answer(fields, errors)
