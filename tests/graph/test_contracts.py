@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.graph.conftest import Sandbox
+    from cityloom.testing.sandbox import Sandbox
 
 ALL = frozenset({"lamps", "repairs"})
 SOME = frozenset({"lamps"})

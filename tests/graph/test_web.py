@@ -11,7 +11,7 @@ from cityloom.graph.allowance import Allowance
 from cityloom.graph.limits import Limits
 
 if TYPE_CHECKING:
-    from tests.graph.conftest import Sandbox
+    from cityloom.testing.sandbox import Sandbox
 
 RESPONSE = "application/graphql-response+json"
 

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from graphql import DocumentNode, GraphQLError, OperationDefinitionNode, OperationType, validate
+from graphql import DocumentNode, OperationDefinitionNode, OperationType, validate
 from opentelemetry import metrics
 
 from cityloom.core.errors import Refusal, RefusalCode
@@ -103,15 +103,16 @@ class Documents:
 
     def _prepare(self, contract: Contract, text: str, *, developer: bool) -> Prepared:
         document = parse_within(text, self.limits)
-        errors: list[GraphQLError] = validate(
-            contract.graphql,
-            document,
-            contract.rules(introspection=developer),
-            max_errors=self.limits.validation_errors,
-            hide_suggestions=not developer,
-        )
-        if errors:
-            raise DocumentInvalid(errors)
+        for rules in contract.rules(introspection=developer):
+            errors = validate(
+                contract.graphql,
+                document,
+                rules,
+                max_errors=self.limits.validation_errors,
+                hide_suggestions=not developer,
+            )
+            if errors:
+                raise DocumentInvalid(errors)
         operations: dict[str | None, OperationDefinitionNode] = {
             node.name.value if node.name else None: node
             for node in document.definitions

@@ -23,13 +23,12 @@ from strawberry.types.base import StrawberryObjectDefinition
 from cityloom.graph.bound.bindings import binding_of
 from cityloom.graph.bound.scalars import SCALARS
 from cityloom.graph.executor import CompiledExecutor
-from cityloom.graph.rules import rules_for
+from cityloom.graph.rules import Phases, rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from graphql import GraphQLNamedType
-    from graphql.validation import ASTValidationRule
     from strawberry.types.field import StrawberryField
 
     from cityloom.core.module import GraphApi, Module
@@ -163,10 +162,10 @@ class Contract:
         return self.schema.graphql
 
     @cached_property
-    def _rules(self) -> dict[bool, tuple[type[ASTValidationRule], ...]]:
+    def _rules(self) -> dict[bool, Phases]:
         return {flag: rules_for(self, introspection=flag) for flag in (False, True)}
 
-    def rules(self, *, introspection: bool) -> tuple[type[ASTValidationRule], ...]:
+    def rules(self, *, introspection: bool) -> Phases:
         """The validation rules of this contract."""
         return self._rules[introspection]
 

@@ -1,0 +1,55 @@
+"""A real server in a process of its own, for tests from outside."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def free_port() -> int:
+    """A port of localhost that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(factory: str) -> Iterator[str]:
+    """Serve an application `module:factory` by granian; yields its address once it listens, and stops it afterwards."""
+    port = free_port()
+    arguments = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--factory"]
+    process = subprocess.Popen(  # noqa: S603 - our own server
+        [sys.executable, "-m", "granian", *arguments, factory],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
+        text=True,
+    )
+    try:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        if process.poll() is not None:
+            raise RuntimeError(f"the server ended: {process.communicate()[0]}")
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=1):
+                return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
