@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -17,6 +17,7 @@ from cityloom.core.database import Context
 from cityloom.core.errors import Unauthenticated
 from cityloom.core.principal import NOWHERE, FieldAccess, Principal, PrincipalKind, Scope
 from cityloom.core.text import negotiate
+from cityloom.tenancy.errors import TenantNotFound
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cityloom.core.clock import Clock
     from cityloom.core.database import Database
     from cityloom.core.text import Locale
+    from cityloom.tenancy.directory import TenantDirectory
 
 #: Stands where a principal belongs to no tenant: operators and callers without a credential.
 NO_TENANT = UUID(int=0)
@@ -35,32 +37,6 @@ _USED_EVERY = timedelta(minutes=5)
 _CACHED = 20_000
 _OPEN_STATES = frozenset({"ONBOARDING", "ACTIVE", "SUSPENDED"})
 _KINDS = {"STAFF": PrincipalKind.STAFF, "RESIDENT": PrincipalKind.RESIDENT, "SERVICE": PrincipalKind.API_CLIENT}
-
-
-class TenantState(Protocol):
-    """What authentication needs to know of a tenant."""
-
-    @property
-    def id(self) -> UUID:
-        """The tenant's id."""
-        ...
-
-    @property
-    def state(self) -> str:
-        """`ONBOARDING`, `ACTIVE`, `SUSPENDED`, `LEAVING` or `GONE`."""
-        ...
-
-
-class Directory(Protocol):
-    """Finds tenants; `cityloom.tenancy` has the real one."""
-
-    async def get(self, tenant_id: UUID) -> TenantState | None:
-        """The tenant with this id."""
-        ...
-
-    async def by_slug(self, slug: str) -> TenantState | None:
-        """The tenant with this slug."""
-        ...
 
 
 class OperatorRights:
@@ -107,7 +83,7 @@ class Authenticator:
         self,
         database: Database,
         snapshots: AccessSnapshots,
-        directory: Directory,
+        directory: TenantDirectory,
         *,
         clock: Clock,
         environment: str,
@@ -198,8 +174,11 @@ class Authenticator:
 
     async def _demand_open(self, tenant_id: UUID) -> None:
         self._snapshots.demand_contact()
-        tenant = await self._directory.get(tenant_id)
-        if tenant is None or tenant.state not in _OPEN_STATES:
+        try:
+            tenant = await self._directory.get(tenant_id)
+        except TenantNotFound:
+            raise Unauthenticated from None
+        if tenant.state not in _OPEN_STATES:
             raise Unauthenticated
 
     async def _find_session(self, session: AsyncSession, token: Token) -> _Found | None:

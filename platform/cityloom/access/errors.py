@@ -157,3 +157,24 @@ class IssuerUnavailable(Refusal):
 
     code = RefusalCode.UNAVAILABLE
     zh = "目前无法读取身份提供方的密钥:请稍后重试。"
+
+
+class RoleStillHeldInPack(Refusal):
+    """Somebody still holds one of the roles {roles}, which the pack does not have: export it first, or revoke them."""
+
+    code = RefusalCode.STILL_IN_USE
+    zh = "角色 {roles} 不在租户包中,但仍有人持有:请先导出租户包,或撤销相应授权。"
+
+
+class DepartmentStillUsed(Refusal):
+    """A department that is to go still has departments below it or members."""
+
+    code = RefusalCode.STILL_IN_USE
+    zh = "要删除的部门仍有下级部门或成员。"
+
+
+class PackAreaUnknown(Refusal):
+    """memberships.csv names the area {area!r}, which the city does not have."""
+
+    code = RefusalCode.INVALID_PACK
+    zh = "memberships.csv 引用了不存在的区域 {area!r}。"

@@ -135,7 +135,18 @@ class ClientChanged(Event):
     change: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessWritten(Event):
+    """A pack was applied: the subject is the tenant; `tables` names the files whose rows differ now."""
+
+    type: ClassVar[str] = "access.pack.written.v1"
+    subject_tag: ClassVar[str] = "tent"
+
+    tables: tuple[str, ...]
+
+
 EVENTS = (
+    AccessWritten,
     AccountCreated,
     AccountChanged,
     PasswordSet,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cityloom.access.events import EVENTS
+from cityloom.access.pack import AccessPart, MembershipsPart
 from cityloom.access.permissions import PERMISSIONS
 from cityloom.core.module import Module
 from cityloom.core.text import Text
@@ -17,4 +18,5 @@ MODULE = Module(
     is_core=True,
     permissions=PERMISSIONS,
     events=EVENTS,
+    pack_parts=(AccessPart(), MembershipsPart()),
 )

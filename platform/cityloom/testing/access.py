@@ -18,6 +18,8 @@ from cityloom.access.snapshots import AccessSnapshots
 from cityloom.core.ids import new_id
 from cityloom.core.work import Work, Works
 from cityloom.modules.areas.models import Area, AreaKind
+from cityloom.settings import Settings
+from cityloom.tenancy.directory import TenantDirectory
 from cityloom.tenancy.models import Tenant
 from cityloom.testing.rights import principal as stated
 
@@ -27,21 +29,6 @@ if TYPE_CHECKING:
     from cityloom.core.database import Database
     from cityloom.core.principal import Principal
     from cityloom.testing.clock import ManualClock
-
-
-@dataclass
-class FixedDirectory:
-    """Tenants as the tests made them."""
-
-    tenants: dict[UUID, Tenant] = field(default_factory=dict)
-
-    async def get(self, tenant_id: UUID) -> Tenant | None:
-        """The tenant with this id."""
-        return self.tenants.get(tenant_id)
-
-    async def by_slug(self, slug: str) -> Tenant | None:
-        """The tenant with this slug."""
-        return next((t for t in self.tenants.values() if t.slug == slug), None)
 
 
 @dataclass
@@ -142,7 +129,7 @@ class World:
     database: Database
     clock: ManualClock
     catalogue: Catalogue
-    directory: FixedDirectory
+    directory: TenantDirectory
     snapshots: AccessSnapshots
     authenticator: Authenticator
     works: Works
@@ -158,7 +145,6 @@ class World:
             names = {"slug": slug, "name_zh": slug, "name_en": slug}
             tenant = Tenant(id=tenant_id, **names, state="ACTIVE", created_at=now, state_changed_at=now)
             session.add(tenant)
-        self.directory.tenants[tenant_id] = tenant
         city = City(tenant_id, slug, self)
         async with city.work() as work:
             work.session.add(AreaKind(code="GRID", title_zh="网格", title_en="Grid", level=1))
@@ -170,14 +156,14 @@ async def open_world(
     database: Database, clock: ManualClock, catalogue: Catalogue, passwords: Passwords
 ) -> AsyncIterator[World]:
     """One process's collaborators of access over a database."""
-    directory = FixedDirectory()
+    directory = TenantDirectory(database, [])
     written: list[Work] = []
 
     async def write(work: Work) -> None:
         written.append(work)
 
     async with AccessSnapshots(database, catalogue) as snapshots:
-        services: dict[type, Any] = {AccessSnapshots: snapshots, Passwords: passwords}
+        services: dict[type, Any] = {AccessSnapshots: snapshots, Passwords: passwords, Settings: Settings()}
         works = Works(database, clock=clock, writers=(write,), services=services)
         logins = Logins(works, directory, passwords, LoginThrottles(database, clock))
         services[Logins] = logins

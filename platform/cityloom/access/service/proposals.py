@@ -13,6 +13,7 @@ from sqlalchemy import select
 
 from cityloom.access import events
 from cityloom.access import models as m
+from cityloom.access.changes import begin_change
 from cityloom.access.errors import ProposalAlreadyApplied, ProposalStale
 from cityloom.access.rights import includes, union
 from cityloom.access.service.guard import ADMINISTERS, catalogue_of, demand_everywhere, snapshot_of
@@ -131,7 +132,9 @@ async def apply_proposal(work: Work, proposal_id: UUID | None) -> m.PolicyPropos
     Refuses (`ProposalStale`) where rules have changed since, or it would do something else today than what was shown.
     """
     demand_everywhere(work, ADMINISTERS)
-    query = select(m.PolicyProposal).where(m.PolicyProposal.id == proposal_id).with_for_update()
+    # From here on nobody else changes rules or memberships: what is rehearsed now is what is applied.
+    await begin_change(work)
+    query = select(m.PolicyProposal).where(m.PolicyProposal.id == proposal_id)
     row: m.PolicyProposal | None = await work.session.scalar(query)
     if row is None:
         raise NotFound(thing="proposal", thing_zh="提案")
@@ -141,7 +144,7 @@ async def apply_proposal(work: Work, proposal_id: UUID | None) -> m.PolicyPropos
     _, rules_version = await read_version(work.session)
     if rules_version != row.rules_version or (await _rehearse(work, plus, minus)).hash != row.preview_hash:
         raise ProposalStale
-    await change_rules(work, added=plus, removed=minus, expected_version=rules_version)
+    await change_rules(work, added=plus, removed=minus)
     row.state, row.applied_by_id, row.applied_at = "APPLIED", work.principal.account_id, work.now()
     work.emit(events.PolicyApplied(subject_id=row.id, added=tuple(row.added), removed=tuple(row.removed)))
     work.audit(AuditEntry(action="access.policy.apply", object_tag="prop", object_id=row.id, after=_state(row)))

@@ -13,7 +13,6 @@ from cityloom.access import models as m
 from cityloom.access.errors import (
     PermissionUnknown,
     PolicyLineWrong,
-    ProposalStale,
     RoleCodeTaken,
     RolesInCircle,
     RoleStillHeld,
@@ -33,7 +32,7 @@ from cityloom.access.service.guard import (
     snapshot_of,
 )
 from cityloom.access.service.memberships import role_by_code
-from cityloom.access.snapshots import load_rules, read_version
+from cityloom.access.snapshots import load_rules
 from cityloom.core.constraints import refusing
 from cityloom.core.errors import InvalidInput, NotFound
 from cityloom.core.events import AuditEntry
@@ -156,25 +155,17 @@ async def _change_one(work: Work, role_code: str, pattern: str, effect: str, *, 
     return row
 
 
-async def change_rules(
-    work: Work, *, added: Sequence[Rule], removed: Sequence[Rule], expected_version: int | None = None
-) -> None:
-    """Write rules; checked against what is stated, circles, the last administrator and the caller's own rights.
-
-    Refuses (`ProposalStale`) where another change came in between.
-    """
+async def change_rules(work: Work, *, added: Sequence[Rule], removed: Sequence[Rule]) -> None:
+    """Write rules; checked against what is stated, circles, the last administrator and the caller's own rights."""
     demand_everywhere(work, ADMINISTERS)
     async with changing(work, rules=True):
-        _, rules_version = await read_version(work.session)
-        if expected_version is not None and rules_version != expected_version + 1:
-            raise ProposalStale
         roles = {row.code: row.id for row in await work.session.scalars(select(m.Role))}
         stated = await load_rules(work.session)
         check_rules(catalogue_of(work), roles.keys(), stated, added, removed)
         before = await snapshot_of(work)
         for rule in removed:
-            await _delete(work, roles, rule)
-        work.session.add_all(_row(roles, rule) for rule in added)
+            await delete_rule(work, roles, rule)
+        work.session.add_all(row_of_rule(roles, rule) for rule in added)
         await work.session.flush()
         after = await snapshot_of(work)
         refuse_gain(work, ((permission, _ALL) for permission in gains_of_roles(before, after)))
@@ -238,7 +229,8 @@ def parse_lines(lines: Iterable[str], field: str) -> list[Rule]:
     return rules
 
 
-def _row(roles: dict[str, UUID], rule: Rule) -> m.Grant | m.RoleLink:
+def row_of_rule(roles: dict[str, UUID], rule: Rule) -> m.Grant | m.RoleLink:
+    """A rule as a row."""
     role_id = roles[rule.role]
     if isinstance(rule, GrantRule):
         return m.Grant(role_id=role_id, pattern=rule.pattern, effect=rule.effect)
@@ -247,8 +239,9 @@ def _row(roles: dict[str, UUID], rule: Rule) -> m.Grant | m.RoleLink:
     return m.RoleLink(role_id=role_id, parent_role_id=roles[rule.parent])
 
 
-async def _delete(work: Work, roles: dict[str, UUID], rule: Rule) -> None:
-    row = _row(roles, rule)
+async def delete_rule(work: Work, roles: dict[str, UUID], rule: Rule) -> None:
+    """Take a rule away."""
+    row = row_of_rule(roles, rule)
     if isinstance(row, m.Grant):
         await work.session.execute(
             delete(m.Grant).where(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from cityloom.access import events, tokens
 from cityloom.access import models as m
-from cityloom.access.authentication import NO_TENANT, Directory
+from cityloom.access.authentication import NO_TENANT
 from cityloom.access.changes import begin_change
 from cityloom.access.errors import LoginRefused
 from cityloom.access.passwords import LoginThrottles, Passwords
@@ -22,6 +22,8 @@ from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.core.principal import Principal, PrincipalKind
 from cityloom.core.work import Works
+from cityloom.tenancy.directory import TenantConfig, TenantDirectory
+from cityloom.tenancy.errors import TenantNotFound
 
 if TYPE_CHECKING:
     from cityloom.core.database import Database
@@ -46,7 +48,7 @@ class Logins:
     """What signing in with a password works with; one per process, in `work.services[Logins]`."""
 
     works: Works
-    directory: Directory
+    directory: TenantDirectory
     passwords: Passwords
     throttles: LoginThrottles
 
@@ -62,7 +64,7 @@ class Logins:
         """
         login, _, slug = name.strip().lower().rpartition("@")
         await self.throttles.attempt(f"{login[:63]}@{slug[:63]}", address)
-        tenant = await self.directory.by_slug(slug) if login else None
+        tenant = await self._tenant(slug)
         account = await self._account(tenant.id, login) if tenant is not None else None
         stored = account.password_hash if account is not None and account.is_active else None
         if not await self.passwords.verify(stored, password) or tenant is None or account is None:
@@ -74,6 +76,12 @@ class Logins:
             work.emit(events.SessionCreated(subject_id=made.id, account_id=account.id))
             work.audit(AuditEntry(action="access.session.create", object_tag="sesn", object_id=made.id))
         return made
+
+    async def _tenant(self, slug: str) -> TenantConfig | None:
+        try:
+            return await self.directory.by_slug(slug)
+        except TenantNotFound:
+            return None
 
     async def _account(self, tenant_id: UUID, login: str) -> m.Account | None:
         async with self.database.session(Context(tenant_id)) as session:
