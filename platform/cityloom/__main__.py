@@ -1,0 +1,5 @@
+"""`python -m cityloom`."""
+
+from cityloom.cli import main
+
+main()

@@ -1,0 +1,235 @@
+"""The composition root: the only place that builds engines and pools and ties slices together."""
+
+from __future__ import annotations
+
+import os
+from asyncio import timeout
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from cityloom.access.authentication import NO_TENANT, Authenticator
+from cityloom.access.catalogue import Catalogue
+from cityloom.access.passwords import LoginThrottles, Passwords
+from cityloom.access.service.sessions import Logins
+from cityloom.access.snapshots import AccessSnapshots
+from cityloom.audit.service import write_entries
+from cityloom.core import logs, telemetry
+from cityloom.core.clock import Clock, SystemClock
+from cityloom.core.crypto import FileKeyProvider
+from cityloom.core.work import Works
+from cityloom.events.service import write_outbox
+from cityloom.graph.allowance import Allowance
+from cityloom.graph.compiled import CompiledReads
+from cityloom.graph.compiler import Compiler
+from cityloom.graph.context import OperatorWork
+from cityloom.graph.execution import GraphExecutor
+from cityloom.graph.schema import Contracts
+from cityloom.graph.trusted import TrustedDocuments
+from cityloom.graph.web.endpoint import GraphEndpoint
+from cityloom.graph.web.graphiql import graphiql_routes
+from cityloom.installed import modules
+from cityloom.observation import Observed
+from cityloom.serving import DATABASE_VARIABLE
+from cityloom.settings import Settings
+from cityloom.storage import connections
+from cityloom.tenancy.directory import TenantDirectory
+from cityloom.tenancy.keys import KeyRing
+from cityloom.tenancy.service import TenantService
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from starlette.requests import Request
+    from starlette.types import Receive, Scope, Send
+
+    from cityloom.core.database import Database
+    from cityloom.core.principal import Principal
+    from cityloom.core.work import Work
+
+
+
+@dataclass(slots=True)
+class Platform:
+    """What one process is made of; the same for HTTP, the command line and tests."""
+
+    settings: Settings
+    database: Database
+    works: Works
+    directory: TenantDirectory
+    snapshots: AccessSnapshots
+    authenticator: Authenticator
+    tenants: TenantService
+    tenant_api: GraphExecutor
+    platform_api: GraphExecutor
+
+
+@asynccontextmanager
+async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = None) -> AsyncIterator[Platform]:
+    """Everything one process is made of, open for as long as the block lasts."""
+    telemetry.setup()
+    clock = clock or SystemClock()
+    installed = modules()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(connections(settings, admin_url))
+        services: dict[type, Any] = {}
+        works = Works(database, clock=clock, writers=(write_outbox, write_entries), services=services)
+        directory = TenantDirectory(database, installed)
+        await stack.enter_async_context(directory.listening())
+        snapshots = await stack.enter_async_context(AccessSnapshots(database, Catalogue.of(installed)))
+        authenticator = Authenticator(database, snapshots, directory, clock=clock, environment=settings.environment)
+        stack.push_async_callback(authenticator.close)
+        tenants = TenantService(works, installed, settings.tenants)
+        compiler = Compiler()
+        services |= {
+            Settings: settings,
+            Works: works,
+            TenantDirectory: directory,
+            AccessSnapshots: snapshots,
+            TenantService: tenants,
+            KeyRing: KeyRing(FileKeyProvider(settings.var / "keys" / "tenants"), database, clock),
+            Logins: Logins(works, directory, Passwords(), LoginThrottles(database, clock)),
+            Compiler: compiler,
+        }
+        tenant_api = GraphExecutor(
+            Contracts(installed, "tenant"),
+            modules_of=partial(_modules_of, directory),
+            begin=partial(_writable, works, directory),
+            reads=CompiledReads(compiler, database, services),
+            trusted=TrustedDocuments(database),
+            services=services,
+            allowance_of=partial(_allowance_of, directory),
+            deadline_seconds=settings.deadline_seconds,
+        )
+        platform_api = GraphExecutor(
+            Contracts(installed, "platform"),
+            modules_of=partial(_all_modules, frozenset(module.name for module in installed)),
+            begin=partial(_operator_work, services, clock),
+            services=services,
+            deadline_seconds=120.0,
+        )
+        yield Platform(
+            settings, database, works, directory, snapshots, authenticator, tenants, tenant_api, platform_api
+        )
+
+
+async def _modules_of(directory: TenantDirectory, principal: Principal) -> frozenset[str]:
+    """The caller's city decides; a caller without a credential sees the core alone."""
+    if principal.tenant_id == NO_TENANT:
+        return frozenset()
+    return (await directory.get(principal.tenant_id)).modules
+
+
+async def _all_modules(names: frozenset[str], _principal: Principal) -> frozenset[str]:
+    return names
+
+
+def _allowance_of(directory: TenantDirectory, principal: Principal) -> Allowance:
+    """The tenant's limits; the platform's own for callers whose tenant this process has not looked up yet."""
+    config = directory.known(principal.tenant_id)
+    if config is None:
+        return Allowance()
+    per_minute = config.limit("client_cost_per_minute")
+    return Allowance(config.limit("operation_cost"), per_minute, per_minute / 60)
+
+
+@asynccontextmanager
+async def _writable(works: Works, directory: TenantDirectory, principal: Principal) -> AsyncIterator[Work]:
+    """A unit of work of a tenant that may be changed at present; refuses (`TenantSuspended`) otherwise."""
+    if principal.tenant_id != NO_TENANT:
+        (await directory.get(principal.tenant_id)).demand_writable()
+    async with works.begin(principal) as work:
+        yield work
+
+
+@asynccontextmanager
+async def _operator_work(services: dict[type, Any], clock: Clock, principal: Principal) -> AsyncIterator[OperatorWork]:
+    yield OperatorWork(principal, services, clock)
+
+
+class _Late:
+    """An ASGI application that the running platform has under this name: routes are made before it is open."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await getattr(scope["app"].state, self._name)(scope, receive, send)
+
+
+def create_app(opened: Platform | None = None) -> Starlette:
+    """The ASGI application. Without a platform it opens its own when it starts, as the serving processes do."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            found = opened or await stack.enter_async_context(_own_platform())
+            app.state.platform = found
+            app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator)
+            app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
+            yield
+
+    return Starlette(
+        routes=[
+            Route("/graphql", _Late("tenant_api")),
+            Route("/platform/graphql", _Late("platform_api")),
+            *graphiql_routes("/console/graphiql"),
+            Route("/", _index, methods=["GET"]),
+            Route("/healthz", _healthz, methods=["GET"]),
+            Route("/readyz", _readyz, methods=["GET"]),
+            Route("/metrics", _metrics, methods=["GET"]),
+        ],
+        middleware=[Middleware(Observed)],
+        lifespan=lifespan,
+    )
+
+
+@asynccontextmanager
+async def _own_platform() -> AsyncIterator[Platform]:
+    settings = Settings.from_environment(os.environ)
+    logs.setup(form=settings.log_format, level=settings.log_level)
+    address = os.environ.get(DATABASE_VARIABLE) or settings.database_url
+    if address is None:
+        message = f"{DATABASE_VARIABLE} or DATABASE_URL must name the database: start with `cityloom up`"
+        raise RuntimeError(message)
+    async with platform(settings, address) as opened:
+        yield opened
+
+
+async def _index(request: Request) -> Response:
+    """A browser goes to the console, a program is told where things are."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/console/graphiql")
+    return JSONResponse({"graphql": "/graphql", "control": "/platform/graphql", "console": "/console/graphiql"})
+
+
+async def _healthz(_request: Request) -> Response:
+    """The process answers; says nothing of what it depends on."""
+    return PlainTextResponse("ok\n")
+
+
+async def _readyz(request: Request) -> Response:
+    """Whether requests can be served: the database answers and access rules are current; 503 says what is not so."""
+    opened: Platform = request.app.state.platform
+    faults = []
+    try:
+        async with timeout(2):
+            await opened.database.reads.fetchval("SELECT 1")
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        faults.append("database")
+    if not opened.snapshots.is_current:
+        faults.append("access")
+    return JSONResponse({"ready": not faults, "faults": faults}, status_code=503 if faults else 200)
+
+
+async def _metrics(_request: Request) -> Response:
+    """The metrics of this process in Prometheus' text format."""
+    body, content_type = telemetry.setup().prometheus()
+    return Response(body, headers={"content-type": content_type})

@@ -1,0 +1,84 @@
+"""What ties execution to the compiler: plans by contract and document, run on the pool of reads or inside a work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cityloom.graph.reads import Answer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    import asyncpg
+    from graphql import GraphQLResolveInfo
+
+    from cityloom.core.database import Database
+    from cityloom.core.principal import Principal
+    from cityloom.core.work import Work
+    from cityloom.graph.compiler import Compiler, Query
+    from cityloom.graph.documents import Prepared
+    from cityloom.graph.schema import Contract
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledReads:
+    """The reads of a running platform; `services` are handed to prepared arguments and Python resolvers."""
+
+    compiler: Compiler
+    database: Database
+    services: dict[type, Any]
+
+    def plan(
+        self,
+        contract: Contract,
+        prepared: Prepared,
+        operation_name: str | None,
+        variables: dict[str, Any],
+        principal: Principal,
+    ) -> CompiledPlan | None:
+        """The plan of a query; None where it has no compiled root field."""
+        query = self.compiler.plan(
+            contract.graphql,
+            prepared.document,
+            operation_name,
+            variables,
+            principal,
+            contract=contract.key,
+            document_key=prepared.key,
+        )
+        return CompiledPlan(query, self) if query.root_keys else None
+
+    async def payload(self, work: Work, info: GraphQLResolveInfo[Any], type_name: str, row_id: UUID) -> Answer:
+        """The selection of the mutation field in `info` on one row, read inside the work's transaction."""
+        cls = info.schema.type_map[type_name].extensions["strawberry-definition"].origin
+        answer = await self.compiler.payload(work, info, cls, row_id, context=self.services)
+        return Answer({str(info.path.key): answer.fields[""]}, answer.errors)
+
+    async def fetch(self, sql: str, arguments: Sequence[Any]) -> asyncpg.Record | None:
+        """One statement in autocommit; it sets its own tenant and area wall, which die with it."""
+        return await self.database.reads.fetchrow(sql, *arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPlan:
+    """A compiled query with the means to run it."""
+
+    query: Query
+    reads: CompiledReads
+
+    @property
+    def cost(self) -> int:
+        """The most rows that it can touch."""
+        return self.query.cost
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every root field is compiled."""
+        return self.query.whole
+
+    async def run(self) -> Answer:
+        """Send the one statement."""
+        answer = await self.query.run(self.reads.fetch, context=self.reads.services)
+        return Answer(answer.fields, answer.errors)

@@ -1,0 +1,64 @@
+"""Serving HTTP: granian processes that open the platform themselves."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+from granian import Granian
+from granian.constants import Interfaces, Loops
+
+from cityloom.core.errors import Refusal, RefusalCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cityloom.settings import Settings
+
+#: Names the database for the serving processes; see `cityloom.app`.
+DATABASE_VARIABLE = "CITYLOOM_SERVING_DATABASE"
+
+
+class PortTaken(Refusal):
+    """Port {port} on {host} is taken by another program: stop that one, or choose another with PORT=…."""
+
+    code = RefusalCode.UNAVAILABLE
+    zh = "{host} 的端口 {port} 已被其他程序占用:请停止该程序,或用 PORT=… 指定其他端口。"
+
+
+def demand_port(settings: Settings) -> None:
+    """Refuses (`PortTaken`) where the port cannot be listened on."""
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError:
+            raise PortTaken(host=settings.host, port=settings.port) from None
+
+
+def base_url(settings: Settings) -> str:
+    """The address that clients use."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return settings.public_url or f"http://{host}:{settings.port}"
+
+
+def serve(settings: Settings, admin_url: str, *, on_started: Callable[[], None] | None = None, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM; the workers inherit the environment and open the platform each for itself."""
+    os.environ[DATABASE_VARIABLE] = admin_url
+    server = Granian(
+        "cityloom.app:create_app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        factory=True,
+        workers=workers,
+        loop=Loops.uvloop,
+        log_enabled=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        process_name="cityloom",
+    )
+    if on_started is not None:
+        server.on_startup(on_started)
+    server.serve()
