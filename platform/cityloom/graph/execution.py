@@ -136,12 +136,9 @@ class GraphExecutor:
             raise QueriesOnly
         variables = variables_of(prepared, request.operation_name, request.variables)
         check_variables(variables, self.limits)
-        wrong = self._wrong_variables(contract, prepared, request.operation_name, variables, principal)
+        plan, wrong = self._plan(contract, prepared, request.operation_name, variables, principal)
         if wrong:
             return _rejected(shown.of_variables(wrong, locale))
-        plan = None
-        if is_query:
-            plan = self._reads.plan(contract, prepared, request.operation_name, variables, principal)
         cost = self._cost(plan, contract, prepared, request.operation_name)
         allowance = self._allowance_of(principal)
         if cost > allowance.operation:
@@ -174,6 +171,19 @@ class GraphExecutor:
                 errors=list(answer.errors),
             )
             return await self._executed(context, request.operation_name, answer, extensions)
+
+    def _plan(
+        self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal
+    ) -> tuple[Plan | None, list[GraphQLError]]:
+        """The plan of a query, or what is wrong with its variables: the compiler reads them, so nobody else need."""
+        if prepared.is_query(name):
+            try:
+                plan = self._reads.plan(contract, prepared, name, variables, principal)
+            except GraphQLError as error:
+                return None, self._wrong_variables(contract, prepared, name, variables, principal) or [error]
+            if plan is not None:
+                return plan, []
+        return None, self._wrong_variables(contract, prepared, name, variables, principal)
 
     def _wrong_variables(
         self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,26 +28,28 @@ def served(factory: str) -> Iterator[str]:
     """Serve an application `module:factory` by granian; yields its address once it listens, and stops it afterwards."""
     port = free_port()
     arguments = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--factory"]
-    process = subprocess.Popen(  # noqa: S603 - our own server
-        [sys.executable, "-m", "granian", *arguments, factory],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={"PYTHONPATH": ":".join(path for path in sys.path if path)},
-        text=True,
-    )
-    try:
-        _wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.communicate(timeout=20)
+    # A file and not a pipe: a pipe that nobody reads fills up, and the server stands still.
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(  # noqa: S603 - our own server
+            [sys.executable, "-m", "granian", *arguments, factory],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)},
+        )
+        try:
+            _wait_for(port, process, output)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait(timeout=20)
 
 
-def _wait_for(port: int, process: subprocess.Popen[str]) -> None:
+def _wait_for(port: int, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
     deadline = time.monotonic() + 30
     while True:
         if process.poll() is not None:
-            raise RuntimeError(f"the server ended: {process.communicate()[0]}")
+            output.seek(0)
+            raise RuntimeError(f"the server ended: {output.read().decode(errors='replace')}")
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1):
                 return
