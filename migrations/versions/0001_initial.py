@@ -297,20 +297,16 @@ def upgrade() -> None:
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("provider_key", sa.Text(), nullable=False),
         sa.Column("wrapped", sa.LargeBinary(), nullable=False),
-        sa.Column("is_current", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("destroyed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("purpose IN ('FIELD', 'INDEX')", name=op.f("ck_tenant_data_keys_purpose")),
+        sa.CheckConstraint(
+            "(destroyed_at IS NULL) = (length(wrapped) > 0)", name=op.f("ck_tenant_data_keys_destroyed")
+        ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_tenant_data_keys")),
         sa.UniqueConstraint(
             "tenant_id", "purpose", "generation", name=op.f("uq_tenant_data_keys_tenant_id_purpose_generation")
         ),
-    )
-    op.create_index(
-        "uq_tenant_data_keys_current",
-        "tenant_data_keys",
-        ["tenant_id", "purpose"],
-        unique=True,
-        postgresql_where=sa.text("is_current"),
     )
     op.create_table(
         "tenant_limits",
@@ -1125,7 +1121,6 @@ def downgrade() -> None:
     op.drop_table("tenants")
     op.drop_table("tenant_modules")
     op.drop_table("tenant_limits")
-    op.drop_index("uq_tenant_data_keys_current", table_name="tenant_data_keys", postgresql_where=sa.text("is_current"))
     op.drop_table("tenant_data_keys")
     op.drop_table("roles")
     op.drop_table("restricted_clients")

@@ -105,6 +105,11 @@ class TenantDirectory:
             task.add_done_callback(lambda _: self._loading.pop(tenant_id, None))
         return await asyncio.shield(task)
 
+    def known(self, tenant_id: UUID) -> TenantConfig | None:
+        """The tenant as last read, however long ago; None where it was never read. Never waits."""
+        known = self._known.get(tenant_id)
+        return known[1] if known is not None else None
+
     async def by_slug(self, slug: str) -> TenantConfig:
         """The tenant of this slug; refuses (`TenantNotFound`) where there is none."""
         tenant_id = self._slugs.get(slug)

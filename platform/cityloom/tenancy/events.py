@@ -8,7 +8,7 @@ from typing import ClassVar
 from cityloom.core.events import Event
 
 #: Type tag of a tenant's global id.
-TENANT_TAG = "tnnt"
+TENANT_TAG = "tent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

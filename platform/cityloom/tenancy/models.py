@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -74,7 +74,10 @@ class TenantLimit(TenantTable, Base):
 
 
 class TenantDataKey(TenantTable, Base):
-    """A tenant's data key, wrapped by the deployment's key-encryption key; destroying the row erases what it sealed."""
+    """A tenant's data key, wrapped by the deployment's key-encryption key; emptying `wrapped` erases what it sealed.
+
+    `generation` counts the keys of one purpose from 1, so that two processes cannot both make the first.
+    """
 
     __tablename__ = "tenant_data_keys"
 
@@ -84,13 +87,13 @@ class TenantDataKey(TenantTable, Base):
     provider: Mapped[str]
     provider_key: Mapped[str]
     wrapped: Mapped[bytes] = mapped_column(LargeBinary)
-    is_current: Mapped[bool]
     created_at: Mapped[datetime]
-    retired_at: Mapped[datetime | None]
+    destroyed_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "purpose", "generation"),
-        Index("uq_tenant_data_keys_current", "tenant_id", "purpose", unique=True, postgresql_where=text("is_current")),
+        CheckConstraint("purpose IN ('FIELD', 'INDEX')", name="purpose"),
+        CheckConstraint("(destroyed_at IS NULL) = (length(wrapped) > 0)", name="destroyed"),
     )
 
 

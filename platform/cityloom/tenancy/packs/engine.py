@@ -25,7 +25,7 @@ class PackEngine:
     """Knows the parts of packs, in the order in which they are written, and where base packs are."""
 
     def __init__(self, parts: Sequence[PackPart], bases: Bases) -> None:
-        self.parts, self.bases = tuple(parts), bases
+        self.parts, self.bases = tuple(sorted(parts, key=lambda part: part.order)), bases
         self.tables: tuple[Table[Any], ...] = tuple(table for part in self.parts for table in part.tables)
         names = [table.name for table in self.tables]
         if len(set(names)) != len(names):

@@ -24,6 +24,8 @@ class PackPart:
 
     name: str
     tables: tuple[Table[Any], ...]
+    #: Parts of a higher order are written after all of a lower one, whatever the order of their modules.
+    order: int = 0
 
     def check(self, pack: Pack, problems: Problems) -> None:
         """Add what is wrong across rows and tables, without a database. Base packs are merged in already."""
@@ -35,7 +37,7 @@ class PackPart:
     async def write(self, work: Work, differences: Differences) -> None:
         """Make it so; refuses by raising, which undoes the whole application.
 
-        Called twice in one transaction: in the order of modules with what is added and changed, then in the opposite
+        Called twice in one transaction: in the order of parts with what is added and changed, then in the opposite
         order with what is removed. Afterwards `read` must give what the pack states.
         """
         raise NotImplementedError

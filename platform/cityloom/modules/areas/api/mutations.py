@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from cityloom.core.ids import decode_id
 from cityloom.core.work import Work
@@ -28,9 +29,6 @@ from cityloom.modules.areas.api.inputs import (
 from cityloom.modules.areas.api.shapes import Area
 from cityloom.modules.areas.coordinates import CoordinateSystem, to_wgs84
 from cityloom.modules.areas.errors import AreaNotFound
-
-if TYPE_CHECKING:
-    from uuid import UUID
 
 
 def _id(work: Work, value: str, *path: str | int) -> UUID | None:

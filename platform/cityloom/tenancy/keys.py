@@ -1,0 +1,105 @@
+"""Tenants' data keys: kept wrapped in the database, unwrapped in memory for a minute."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from cityloom.core.clock import Clock, SystemClock
+from cityloom.core.crypto import Algorithm, Keyring, Purpose, TenantKeys, WrappedKey
+from cityloom.core.database import Context
+from cityloom.tenancy.models import TenantDataKey
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from cityloom.core.crypto import KeyProvider
+    from cityloom.core.database import Database
+
+
+class DataKeyTable:
+    """The table `tenant_data_keys` as the store of wrapped keys; each call is a transaction of that tenant."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, tenant_id: UUID) -> list[WrappedKey]:
+        """All of the tenant's keys, oldest first, the destroyed ones too."""
+        query = select(TenantDataKey).order_by(TenantDataKey.generation, TenantDataKey.id)
+        async with self._database.session(Context(tenant_id)) as session:
+            return [_wrapped(row) for row in await session.scalars(query)]
+
+    async def add(self, key: WrappedKey) -> None:
+        """Keep a new key. Raises `IntegrityError` where another process adds one for the purpose at the same time."""
+        async with self._database.session(Context(key.tenant_id)) as session:
+            newest = await session.scalar(
+                select(func.max(TenantDataKey.generation)).where(TenantDataKey.purpose == key.purpose.value)
+            )
+            session.add(
+                TenantDataKey(
+                    id=key.key_id,
+                    purpose=key.purpose.value,
+                    generation=(newest or 0) + 1,
+                    algorithm=key.algorithm.value,
+                    provider=key.provider,
+                    provider_key=key.provider_key,
+                    wrapped=key.wrapped,
+                    created_at=key.created_at,
+                    destroyed_at=key.destroyed_at,
+                )
+            )
+            await session.commit()
+
+    async def destroy(self, tenant_id: UUID, destroyed_at: datetime) -> None:
+        """Overwrite `wrapped` of all the tenant's keys with nothing and note when; a second time changes nothing."""
+        async with self._database.session(Context(tenant_id)) as session:
+            await session.execute(
+                update(TenantDataKey)
+                .where(TenantDataKey.destroyed_at.is_(None))
+                .values(wrapped=b"", destroyed_at=destroyed_at)
+            )
+            await session.commit()
+
+
+def _wrapped(row: TenantDataKey) -> WrappedKey:
+    return WrappedKey(
+        key_id=row.id,
+        tenant_id=row.tenant_id,
+        purpose=Purpose(row.purpose),
+        algorithm=Algorithm(row.algorithm),
+        wrapped=row.wrapped,
+        created_at=row.created_at,
+        destroyed_at=row.destroyed_at,
+        provider=row.provider,
+        provider_key=row.provider_key,
+    )
+
+
+class KeyRing(Keyring):
+    """The keys of all tenants of this database; one per process, in `work.services[KeyRing]`."""
+
+    def __init__(self, provider: KeyProvider, database: Database, clock: Clock | None = None) -> None:
+        self._table = DataKeyTable(database)
+        self._sure: set[UUID] = set()
+        super().__init__(provider, self._table, clock or SystemClock())
+
+    async def of(self, tenant_id: UUID) -> TenantKeys:
+        """The tenant's keys; a tenant that never had any gets its first. Destroyed keys are never made again."""
+        if tenant_id not in self._sure:
+            if not await self._table.load(tenant_id):
+                await self.create(tenant_id)
+            self._sure.add(tenant_id)
+        return await super().of(tenant_id)
+
+    async def create(self, tenant_id: UUID, algorithm: Algorithm = Algorithm.AES_256_GCM) -> None:
+        """Make the first keys of a tenant; where another process has just made them, those stay."""
+        for _ in Purpose:
+            try:
+                await super().create(tenant_id, algorithm)
+            except IntegrityError:
+                continue
+            return
+        await super().create(tenant_id, algorithm)
