@@ -18,3 +18,8 @@ def given(values: DataclassInstance, *, without: tuple[str, ...] = ()) -> dict[s
     return {
         name: value.value if isinstance(value, Enum) else value for name, value in found.items() if value is not UNSET
     }
+
+
+def word(value: Enum) -> str:
+    """What an enum's value is stored as."""
+    return str(value.value)

@@ -10,6 +10,9 @@ from strawberry.types.unset import UNSET
 
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import CoordinateSystem
+from cityloom.modules.areas.coordinates import CoordinateSystem as Datum
+from cityloom.modules.areas.coordinates import to_wgs84
+from cityloom.modules.areas.service import checked_centre
 
 if TYPE_CHECKING:
     from cityloom.core.text import Locale
@@ -27,6 +30,12 @@ class PositionInput:
     longitude: float = strawberry.field(description="Degrees east, -180 to 180.")
     latitude: float = strawberry.field(description="Degrees north, -90 to 90.")
     system: CoordinateSystem = strawberry.field(default=CoordinateSystem.WGS84, description="The datum of both.")
+
+
+def position_of(position: PositionInput) -> tuple[float, float]:
+    """A position in WGS-84; refuses (`CoordinateOutOfRange`)."""
+    checked_centre((position.longitude, position.latitude))
+    return to_wgs84(position.longitude, position.latitude, Datum(str(position.system.value)))
 
 
 @strawberry.input(description="A new area.")

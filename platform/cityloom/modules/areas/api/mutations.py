@@ -24,10 +24,9 @@ from cityloom.modules.areas.api.inputs import (
     AreaRenameInput,
     AreaSplitApplyInput,
     AreaSplitPlanInput,
-    PositionInput,
+    position_of,
 )
 from cityloom.modules.areas.api.shapes import Area
-from cityloom.modules.areas.coordinates import CoordinateSystem, to_wgs84
 from cityloom.modules.areas.errors import AreaNotFound
 
 
@@ -35,14 +34,9 @@ def _id(work: Work, value: str, *path: str | int) -> UUID | None:
     return decode_id(value, work.tenant_id, "area", path=path)  # type: ignore[arg-type] # positions in lists are steps too
 
 
-def _position(position: PositionInput) -> tuple[float, float]:
-    service.checked_centre((position.longitude, position.latitude))
-    return to_wgs84(position.longitude, position.latitude, CoordinateSystem(str(position.system.value)))
-
-
 def _with_centre(values: dict[str, Any]) -> dict[str, Any]:
     centre = values.get("centre")
-    return values if centre is None else {**values, "centre": _position(centre)}
+    return values if centre is None else {**values, "centre": position_of(centre)}
 
 
 async def _create(work: Work, input: AreaCreateInput) -> m.Area:  # noqa: A002 - the argument's name in GraphQL

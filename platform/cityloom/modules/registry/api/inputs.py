@@ -1,0 +1,169 @@
+"""The GraphQL inputs of the registry."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import strawberry
+from strawberry.types.unset import UNSET
+
+from cityloom.graph import bound as b
+from cityloom.modules.areas.api.inputs import PositionInput
+from cityloom.modules.registry.api.words import Departure, DwellingUse, HouseholdKind, Relationship, Sex
+
+_VERSION = "The `version` that you read; the change is refused as STALE if it is not the current one. Or nothing."
+_SIZE = "Floor area in square decimetres (100 dm² = 1 m²)."
+_IDENTITY = "The whole identity number, 18 characters; birth date and sex follow from it. It is stored encrypted."
+_PHONE = "The whole mobile number, with +86 or not. It is stored encrypted."
+
+
+@strawberry.input(description="A new building.")
+class BuildingCreateInput:
+    """See `service.create_building`."""
+
+    area_id: b.ID = strawberry.field(description="The area that it lies in.")
+    code: str = strawberry.field(description="The city's own code of the building, 1 to 40 characters.")
+    name: str = strawberry.field(description="What people call it, 1 to 100 characters.")
+    address: str | None = strawberry.field(default=UNSET, description="The postal address, at most 200 characters.")
+    storeys: int | None = strawberry.field(default=UNSET, description="Storeys above ground, 1 to 200.")
+    position: PositionInput | None = strawberry.field(default=UNSET, description="Where it stands.")
+
+
+@strawberry.input(description="A change of a building; what is not sent stays as it is.")
+class BuildingChangeInput:
+    """See `service.change_building`."""
+
+    id: b.ID = strawberry.field(description="The building.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+    code: str = strawberry.field(default=UNSET, description="The city's own code of the building, 1 to 40 characters.")
+    name: str = strawberry.field(default=UNSET, description="What people call it, 1 to 100 characters.")
+    address: str | None = strawberry.field(default=UNSET, description="The postal address, at most 200 characters.")
+    storeys: int | None = strawberry.field(default=UNSET, description="Storeys above ground, 1 to 200.")
+    position: PositionInput | None = strawberry.field(default=UNSET, description="Where it stands; null: not known.")
+
+
+@strawberry.input(description="A building that lies in another area.")
+class BuildingMoveInput:
+    """See `service.move_building`."""
+
+    id: b.ID = strawberry.field(description="The building; everything in it goes along.")
+    area_id: b.ID = strawberry.field(description="The area that it lies in from now on.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="A new dwelling.")
+class DwellingCreateInput:
+    """See `service.create_dwelling`."""
+
+    building_id: b.ID = strawberry.field(description="The building that it is in.")
+    unit: str | None = strawberry.field(default=UNSET, description="The staircase or unit, at most 20 characters.")
+    number: str = strawberry.field(description="The number on the door, 1 to 20 characters.")
+    floor: int | None = strawberry.field(default=UNSET, description="The floor, -9 to 200; 1 is the ground floor.")
+    use: DwellingUse = strawberry.field(description="What it is used for.")
+    size_dm2: int | None = strawberry.field(default=UNSET, description=_SIZE)
+
+
+@strawberry.input(description="A change of a dwelling; what is not sent stays as it is.")
+class DwellingChangeInput:
+    """See `service.change_dwelling`."""
+
+    id: b.ID = strawberry.field(description="The dwelling.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+    unit: str | None = strawberry.field(default=UNSET, description="The staircase or unit, at most 20 characters.")
+    number: str = strawberry.field(default=UNSET, description="The number on the door, 1 to 20 characters.")
+    floor: int | None = strawberry.field(default=UNSET, description="The floor, -9 to 200; 1 is the ground floor.")
+    use: DwellingUse = strawberry.field(default=UNSET, description="What it is used for.")
+    size_dm2: int | None = strawberry.field(default=UNSET, description=_SIZE)
+
+
+@strawberry.input(description="A dwelling that was recorded in the wrong building.")
+class DwellingMoveInput:
+    """See `service.move_dwelling`."""
+
+    id: b.ID = strawberry.field(description="The dwelling; everybody in it goes along.")
+    building_id: b.ID = strawberry.field(description="The building that it is in.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="A new household: in a dwelling, or directly in an area. Send one of the two.")
+class HouseholdCreateInput:
+    """See `service.create_household`."""
+
+    number: str = strawberry.field(description="The household's number, unique in the city, 1 to 40 characters.")
+    kind: HouseholdKind = strawberry.field(default=HouseholdKind.FAMILY, description="What kind of household it is.")
+    dwelling_id: b.ID | None = strawberry.field(default=None, description="Where it lives.")
+    area_id: b.ID | None = strawberry.field(default=None, description="The area, where the dwelling is not known.")
+
+
+@strawberry.input(description="A change of a household; what is not sent stays as it is.")
+class HouseholdChangeInput:
+    """See `service.change_household`."""
+
+    id: b.ID = strawberry.field(description="The household.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+    number: str = strawberry.field(default=UNSET, description="The household's number, unique in the city.")
+    kind: HouseholdKind = strawberry.field(default=UNSET, description="What kind of household it is.")
+
+
+@strawberry.input(description="A household that lives elsewhere.")
+class HouseholdMoveInput:
+    """See `service.move_household`."""
+
+    id: b.ID = strawberry.field(description="The household; everybody in it goes along.")
+    dwelling_id: b.ID = strawberry.field(description="Where it lives from then on.")
+    moved_on: date | None = strawberry.field(default=None, description="Since which day; today where nothing is sent.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="A new resident.")
+class ResidentCreateInput:
+    """See `service.create_resident`."""
+
+    household_id: b.ID = strawberry.field(description="The household they belong to.")
+    name: str = strawberry.field(description="The name as in their papers, 1 to 60 characters.")
+    sex: Sex = strawberry.field(default=UNSET, description="The sex as in their papers.")
+    birth_on: date | None = strawberry.field(default=UNSET, description="The date of birth. It is stored encrypted.")
+    identity_number: str | None = strawberry.field(default=UNSET, description=_IDENTITY)
+    phone: str | None = strawberry.field(default=UNSET, description=_PHONE)
+    relationship: Relationship = strawberry.field(
+        default=Relationship.OTHER, description="What they are to the head of the household."
+    )
+
+
+@strawberry.input(description="A change of a resident; what is not sent stays as it is.")
+class ResidentChangeInput:
+    """See `service.change_resident`."""
+
+    id: b.ID = strawberry.field(description="The resident.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+    name: str = strawberry.field(default=UNSET, description="The name as in their papers, 1 to 60 characters.")
+    sex: Sex = strawberry.field(default=UNSET, description="The sex as in their papers.")
+    birth_on: date | None = strawberry.field(default=UNSET, description="The date of birth; null: not known.")
+    identity_number: str | None = strawberry.field(default=UNSET, description=_IDENTITY)
+    phone: str | None = strawberry.field(default=UNSET, description=_PHONE)
+    relationship: Relationship = strawberry.field(
+        default=UNSET, description="What they are to the head of the household."
+    )
+
+
+@strawberry.input(description="A resident who lives in another household, or has come back.")
+class ResidentMoveInput:
+    """See `service.move_resident`."""
+
+    id: b.ID = strawberry.field(description="The resident.")
+    household_id: b.ID = strawberry.field(description="The household they belong to from then on.")
+    relationship: Relationship = strawberry.field(
+        default=Relationship.OTHER, description="What they are to the head of that household."
+    )
+    moved_on: date | None = strawberry.field(default=None, description="Since which day; today where nothing is sent.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)
+
+
+@strawberry.input(description="A resident who does not live here any more.")
+class ResidentLeaveInput:
+    """See `service.leave`."""
+
+    id: b.ID = strawberry.field(description="The resident.")
+    departure: Departure = strawberry.field(description="How they left.")
+    left_on: date | None = strawberry.field(default=None, description="Since which day; today where nothing is sent.")
+    version: int | None = strawberry.field(default=None, description=_VERSION)

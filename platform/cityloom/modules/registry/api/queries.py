@@ -1,0 +1,73 @@
+"""The root query fields of the registry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import aliased
+
+from cityloom.graph import bound as b
+from cityloom.modules.areas.api.shapes import end_of
+from cityloom.modules.areas.models import Area as AreaModel
+from cityloom.modules.registry import models as m
+from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident
+
+if TYPE_CHECKING:
+    from cityloom.core.database import AreaScoped
+
+
+def within(
+    row: type[AreaScoped],
+    area: Annotated[b.ID | None, b.argument("Only what lies in this area, at any depth.", of="area")] = None,
+) -> ColumnElement[bool]:
+    """Rows in an area."""
+    if area is None:
+        return row.area_id.is_not(None)
+    top = aliased(AreaModel)
+    low: Any = select(top.path).where(top.id == area).scalar_subquery()
+    high: Any = select(end_of(top.path)).where(top.id == area).scalar_subquery()
+    inside: ColumnElement[bool] = (row.area_path >= low) & (row.area_path < high)
+    return inside
+
+
+@b.query(module="registry")
+class RegistryQuery:
+    """Buildings, dwellings, households and residents by id, in pages, and counted."""
+
+    building: Building | None = b.root_one(Building, "One building by its id.")
+    buildings: b.Connection[Building] = b.root_connection(
+        Building, "The buildings that the caller can see.", narrow=within
+    )
+    dwelling: Dwelling | None = b.root_one(Dwelling, "One dwelling by its id.")
+    dwellings: b.Connection[Dwelling] = b.root_connection(
+        Dwelling, "The dwellings that the caller can see.", narrow=within
+    )
+    dwelling_stats: list[b.Group] = b.root_aggregate(
+        Dwelling,
+        "Dwellings counted.",
+        by={
+            "USE": b.dimension(m.Dwelling.use, "By use."),
+            "AREA": b.dimension(m.Dwelling.area_id, "By the area that they lie in directly.", tag="area"),
+        },
+        narrow=within,
+    )
+    household: Household | None = b.root_one(Household, "One household by its id.")
+    households: b.Connection[Household] = b.root_connection(
+        Household, "The households that the caller can see.", narrow=within
+    )
+    resident: Resident | None = b.root_one(Resident, "One resident by their id.")
+    residents: b.Connection[Resident] = b.root_connection(
+        Resident, "The residents that the caller can see.", narrow=within
+    )
+    resident_stats: list[b.Group] = b.root_aggregate(
+        Resident,
+        "Residents counted.",
+        by={
+            "AREA": b.dimension(m.Resident.area_id, "By the area that they live in directly.", tag="area"),
+            "SEX": b.dimension(m.Resident.sex, "By sex."),
+            "STATUS": b.dimension(m.Resident.status, "By whether they live here."),
+            "BIRTH_YEAR": b.dimension(m.Resident.birth_year, "By year of birth."),
+        },
+        narrow=within,
+    )

@@ -1,0 +1,163 @@
+"""Buildings and dwellings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from cityloom.modules.areas.service import checked_centre
+from cityloom.modules.areas.tree import place_in
+from cityloom.modules.registry import events
+from cityloom.modules.registry import models as m
+from cityloom.modules.registry.service import chain
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from cityloom.core.work import Work
+    from cityloom.modules.registry.service.values import BuildingValues, DwellingValues
+
+_MOST_STOREYS, _LOWEST, _LARGEST_DM2 = 200, -9, 10_000_000
+
+
+def _building_values(values: BuildingValues) -> dict[str, Any]:
+    checks: dict[str, Any] = {
+        "code": lambda v: chain.checked_text(v, "code", 40),
+        "name": lambda v: chain.checked_text(v, "name", 100),
+        "address": lambda v: chain.checked_optional(v, "address", 200),
+        "storeys": lambda v: chain.checked_number(v, "storeys", 1, _MOST_STOREYS),
+    }
+    checked = {key: checks[key](value) for key, value in values.items() if key != "position"}
+    if "position" in values:
+        position = values["position"]
+        checked["longitude"], checked["latitude"] = checked_centre(position) if position else (None, None)
+    return checked
+
+
+def _dwelling_values(values: DwellingValues) -> dict[str, Any]:
+    checks: dict[str, Any] = {
+        "unit": lambda v: chain.checked_optional(v, "unit", 20) or "",
+        "number": lambda v: chain.checked_text(v, "number", 20),
+        "floor": lambda v: chain.checked_number(v, "floor", _LOWEST, _MOST_STOREYS),
+        "use": lambda v: chain.checked_choice(v, "use", m.DWELLING_USES),
+        "size_dm2": lambda v: chain.checked_number(v, "sizeDm2", 1, _LARGEST_DM2),
+    }
+    return {key: checks[key](value) for key, value in values.items()}
+
+
+async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[BuildingValues]) -> m.Building:
+    """Record a building (`code`, `name`, `address`, `storeys`, `position`) in an open area.
+
+    Refuses (`Forbidden`, `AreaNotFound`, `AreaClosed`, `BuildingCodeTaken`, `TextMalformed`, `NumberOutOfRange`).
+    """
+    area = await place_in(work, area_id)
+    work.authorise("registry.building.create", area_path=area.path)
+    building = m.Building(area_id=area.id, area_path=area.path, **_building_values(values))
+    await chain.insert(work, "registry.building.create", building)
+    work.emit(events.BuildingCreated(subject_id=building.id, area_path=area.path, code=building.code))
+    return building
+
+
+async def change_building(
+    work: Work, building_id: UUID | None, *, version: int | None = None, **values: Unpack[BuildingValues]
+) -> m.Building:
+    """Change what is given of a building; refuses what creating and `chain.reach` refuse."""
+    action = "registry.building.change"
+    building = await chain.reach(work, m.Building, building_id, action, version=version)
+    checked = _building_values(values)
+    if await chain.write(work, action, building, checked):
+        fields = tuple(sorted(values))
+        work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
+    return building
+
+
+async def move_building(
+    work: Work, building_id: UUID | None, area_id: UUID | None, *, version: int | None = None
+) -> m.Building:
+    """Put a building with everything in it into another area.
+
+    Refuses what `chain.reach` refuses, `AreaNotFound`, `AreaClosed`, and `Forbidden` for the new area.
+    """
+    action = "registry.building.move"
+    area = await place_in(work, area_id)
+    building = await chain.reach(work, m.Building, building_id, action, version=version)
+    work.authorise(action, area_path=area.path)
+    former = building.area_id
+    if former == area.id:
+        return building
+    await chain.relocate_building(work, building, area.id, area.path)
+    await work.session.refresh(building)
+    building.version += 1
+    building.changed_at = work.now()
+    await work.session.flush()
+    chain.audit(work, action, building, before={"area_id": str(former)}, after={"area_id": str(area.id)})
+    work.emit(events.BuildingMoved(subject_id=building.id, area_path=area.path, former_area_id=former, area_id=area.id))
+    return building
+
+
+async def create_dwelling(work: Work, *, building_id: UUID | None, **values: Unpack[DwellingValues]) -> m.Dwelling:
+    """Record a dwelling (`unit`, `number`, `floor`, `use`, `size_dm2`) in a building.
+
+    Refuses (`Forbidden`, `NotFound`, `DwellingNumberTaken`, `TextMalformed`, `NumberOutOfRange`, `ValueUnknown`).
+    """
+    building = await _holder(work, building_id, "registry.dwelling.create")
+    dwelling = m.Dwelling(
+        building_id=building.id,
+        area_id=building.area_id,
+        area_path=building.area_path,
+        **{"unit": "", **_dwelling_values(values)},
+    )
+    await chain.insert(work, "registry.dwelling.create", dwelling)
+    work.emit(
+        events.DwellingCreated(
+            subject_id=dwelling.id, area_path=dwelling.area_path, building_id=building.id, use=dwelling.use
+        )
+    )
+    return dwelling
+
+
+async def change_dwelling(
+    work: Work, dwelling_id: UUID | None, *, version: int | None = None, **values: Unpack[DwellingValues]
+) -> m.Dwelling:
+    """Change what is given of a dwelling; refuses what creating and `chain.reach` refuse."""
+    action = "registry.dwelling.change"
+    dwelling = await chain.reach(work, m.Dwelling, dwelling_id, action, version=version)
+    checked = _dwelling_values(values)
+    if await chain.write(work, action, dwelling, checked):
+        fields = tuple(sorted(values))
+        work.emit(
+            events.DwellingChanged(
+                subject_id=dwelling.id, area_path=dwelling.area_path, fields=fields, use=dwelling.use
+            )
+        )
+    return dwelling
+
+
+async def move_dwelling(
+    work: Work, dwelling_id: UUID | None, building_id: UUID | None, *, version: int | None = None
+) -> m.Dwelling:
+    """Assign a dwelling with everybody in it to another building: houses stay, records were wrong.
+
+    Refuses what `chain.reach` refuses of both, and `DwellingNumberTaken`.
+    """
+    action = "registry.dwelling.move"
+    building = await _holder(work, building_id, action)
+    dwelling = await chain.reach(work, m.Dwelling, dwelling_id, action, version=version)
+    former = dwelling.building_id
+    if former == building.id:
+        return dwelling
+    await chain.relocate_dwelling(work, dwelling, building.area_id, building.area_path)
+    await work.session.refresh(dwelling)
+    await chain.write(work, action, dwelling, {"building_id": building.id})
+    work.emit(
+        events.DwellingMoved(
+            subject_id=dwelling.id,
+            area_path=building.area_path,
+            former_building_id=former,
+            building_id=building.id,
+        )
+    )
+    return dwelling
+
+
+async def _holder(work: Work, building_id: UUID | None, permission: str) -> m.Building:
+    return await chain.reach(work, m.Building, building_id, permission, path=("buildingId",), is_holder=True)

@@ -1,0 +1,215 @@
+"""Residents."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Unpack
+
+from sqlalchemy import delete
+
+from cityloom.core.crypto import check_identity_number, check_mobile_number
+from cityloom.core.ids import new_id
+from cityloom.modules.areas.tree import civil_day
+from cityloom.modules.registry import events, names, people
+from cityloom.modules.registry import models as m
+from cityloom.modules.registry.errors import ResidentLeftAlready, ResidentNotLiving
+from cityloom.modules.registry.service import chain
+
+if TYPE_CHECKING:
+    from datetime import date
+    from uuid import UUID
+
+    from cityloom.core.crypto import TenantKeys
+    from cityloom.core.work import Work
+    from cityloom.modules.registry.service.values import ResidentValues
+
+NAME_LIMIT = 60
+#: What the audit log names but does not show.
+SECRET = frozenset(
+    {
+        "name",
+        "birth_on",
+        "birth_year",
+        "identity_masked",
+        "phone_masked",
+        "identity_number",
+        "identity_index",
+        "phone",
+        "phone_index",
+    }
+)
+
+
+def _columns(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> dict[str, Any]:
+    """The columns that follow from what a caller states."""
+    columns: dict[str, Any] = {}
+    born_on, sex = values.get("birth_on"), values.get("sex")
+    stated = values.get("identity_number")
+    if stated is not None:
+        number = check_identity_number(stated, path=("identityNumber",))
+        born_on, sex = people.agree(number, born_on, sex)
+        columns |= people.identity_columns(keys, row_id, number)
+    elif "identity_number" in values:
+        columns |= people.identity_columns(keys, row_id, None)
+    if born_on is not None:
+        columns |= people.birth_columns(keys, row_id, chain.checked_day(work, born_on, "birthOn"))
+    elif "birth_on" in values:
+        columns |= people.birth_columns(keys, row_id, None)
+    if sex is not None:
+        columns["sex"] = chain.checked_choice(sex, "sex", m.SEXES)
+    if "phone" in values:
+        phone = values["phone"]
+        checked = None if phone is None else check_mobile_number(phone, path=("phone",))
+        columns |= people.phone_columns(keys, row_id, checked)
+    if "name" in values:
+        columns["name"] = chain.checked_text(values["name"], "name", NAME_LIMIT)
+    if "relationship" in values:
+        columns["relationship"] = chain.checked_choice(values["relationship"], "relationship", m.RELATIONSHIPS)
+    return columns
+
+
+async def create_resident(work: Work, *, household_id: UUID | None, **values: Unpack[ResidentValues]) -> m.Resident:
+    """Record a resident (`name`, `sex`, `birth_on`, `identity_number`, `phone`, `relationship`) in a household.
+
+    Birth date and sex follow from the identity number where it is given. Refuses (`Forbidden`, `NotFound`,
+    `InvalidIdentityNumber`, `InvalidMobileNumber`, `BirthDateContradicts`, `SexContradicts`, `DateOutOfRange`,
+    `IdentityNumberTaken`, `HouseholdHasHead`, `TextMalformed`, `ValueUnknown`).
+    """
+    action = "registry.resident.create"
+    household = await _holder(work, household_id, action)
+    row_id = new_id(int(work.now().timestamp() * 1000))
+    resident = m.Resident(
+        id=row_id,
+        household_id=household.id,
+        area_id=household.area_id,
+        area_path=household.area_path,
+        status="LIVING",
+        **{"relationship": "OTHER", "sex": "UNKNOWN", **_columns(work, await people.keys_of(work), row_id, values)},
+    )
+    await chain.insert(work, action, resident, secret=SECRET)
+    await _write_tokens(work, resident)
+    work.emit(events.ResidentCreated(subject_id=resident.id, area_path=resident.area_path, household_id=household.id))
+    return resident
+
+
+async def change_resident(
+    work: Work, resident_id: UUID | None, *, version: int | None = None, **values: Unpack[ResidentValues]
+) -> m.Resident:
+    """Change what is given of a resident; refuses what creating and `chain.reach` refuse."""
+    action = "registry.resident.change"
+    resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
+    keys = await people.keys_of(work)
+    columns = _columns(work, keys, resident.id, values)
+    _keep_equal(keys, resident, columns)
+    former_name = resident.name
+    if await chain.write(work, action, resident, columns, secret=SECRET):
+        if resident.name != former_name:
+            await _write_tokens(work, resident)
+        fields = tuple(sorted(values))
+        work.emit(events.ResidentChanged(subject_id=resident.id, area_path=resident.area_path, fields=fields))
+    return resident
+
+
+async def move_resident(
+    work: Work,
+    resident_id: UUID | None,
+    household_id: UUID | None,
+    *,
+    relationship: str = "OTHER",
+    moved_on: date | None = None,
+    version: int | None = None,
+) -> m.Resident:
+    """Let a resident live in another household, since today where no day is given; who had left comes back.
+
+    Refuses what `chain.reach` refuses of both, `ResidentNotLiving` for the dead, `HouseholdHasHead`, `DateOutOfRange`.
+    """
+    action = "registry.resident.move"
+    day = chain.checked_day(work, moved_on or civil_day(work.now()), "movedOn")
+    chain.checked_choice(relationship, "relationship", m.RELATIONSHIPS)
+    household = await _holder(work, household_id, action)
+    resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
+    if resident.status == "DECEASED":
+        raise ResidentNotLiving(path=("id",))
+    former = resident.household_id
+    if former == household.id and resident.status == "LIVING":
+        return resident
+    await chain.relocate_resident(work, resident, household.area_id, household.area_path)
+    columns = {
+        "household_id": household.id,
+        "area_id": household.area_id,
+        "area_path": household.area_path,
+        "relationship": relationship,
+        "status": "LIVING",
+    }
+    await chain.write(work, action, resident, columns)
+    _note_move(work, resident, former, day)
+    work.emit(
+        events.ResidentMoved(
+            subject_id=resident.id,
+            area_path=household.area_path,
+            former_household_id=former,
+            household_id=household.id,
+        )
+    )
+    return resident
+
+
+async def leave(
+    work: Work, resident_id: UUID | None, *, status: str, left_on: date | None = None, version: int | None = None
+) -> m.Resident:
+    """A resident moved away from the city (`MOVED_AWAY`) or died (`DECEASED`); the record stays where it was.
+
+    Refuses what `chain.reach` refuses, `ResidentLeftAlready`, `ValueUnknown`, `DateOutOfRange`.
+    """
+    action = "registry.resident.move"
+    chain.checked_choice(status, "status", tuple(s for s in m.RESIDENT_STATUSES if s != "LIVING"))
+    day = chain.checked_day(work, left_on or civil_day(work.now()), "leftOn")
+    resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
+    if resident.status in {"DECEASED", status}:
+        raise ResidentLeftAlready(path=("id",))
+    former = resident.household_id
+    await chain.write(work, action, resident, {"household_id": None, "relationship": "OTHER", "status": status})
+    _note_move(work, resident, former, day)
+    work.emit(
+        events.ResidentLeft(
+            subject_id=resident.id, area_path=resident.area_path, former_household_id=former, status=status
+        )
+    )
+    return resident
+
+
+def _keep_equal(keys: TenantKeys, resident: m.Resident, columns: dict[str, Any]) -> None:
+    """Leave envelopes alone whose value is the same: every sealing differs, and nothing has changed."""
+    for index, envelope in (("identity_index", "identity_number"), ("phone_index", "phone")):
+        if index in columns and columns[index] == getattr(resident, index):
+            columns.pop(envelope)
+    sealed = columns.get("birth_on")
+    if sealed is not None and resident.birth_on is not None:
+        table = people.TABLE
+        if keys.open(table, "birth_on", resident.id, sealed) == keys.open(
+            table, "birth_on", resident.id, resident.birth_on
+        ):
+            columns.pop("birth_on")
+
+
+def _note_move(work: Work, resident: m.Resident, former: UUID | None, day: date) -> None:
+    work.session.add(
+        m.ResidentMove(
+            resident_id=resident.id,
+            from_household_id=former,
+            to_household_id=resident.household_id,
+            moved_on=day,
+            recorded_at=work.now(),
+            area_id=resident.area_id,
+            area_path=resident.area_path,
+        )
+    )
+
+
+async def _write_tokens(work: Work, resident: m.Resident) -> None:
+    await work.session.execute(delete(m.ResidentNameToken).where(m.ResidentNameToken.id == resident.id))
+    work.session.add_all(m.ResidentNameToken(id=resident.id, token=token) for token in names.tokens(resident.name))
+    await work.session.flush()
+
+
+async def _holder(work: Work, household_id: UUID | None, permission: str) -> m.Household:
+    return await chain.reach(work, m.Household, household_id, permission, path=("householdId",), is_holder=True)
