@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 #: Stands where a principal belongs to no tenant: operators and callers without a credential.
 NO_TENANT = UUID(int=0)
 ANONYMOUS = Principal(NO_TENANT, PrincipalKind.ANONYMOUS, NO_RIGHTS)
+
+#: Where the request that this task answers came from: logins are counted by it.
+caller_address: ContextVar[str | None] = ContextVar("caller_address", default=None)
 
 _USED_EVERY = timedelta(minutes=5)
 _CACHED = 20_000
@@ -88,7 +92,9 @@ class Authenticator:
         clock: Clock,
         environment: str,
         issuers: Issuers | None = None,
+        trusts_forwarded_for: bool = False,
     ) -> None:
+        self._trusts_forwarded_for = trusts_forwarded_for
         self._database = database
         self._snapshots = snapshots
         self._directory = directory
@@ -102,9 +108,17 @@ class Authenticator:
 
     async def __call__(self, request: HTTPConnection) -> Principal:
         """The caller of the tenant API."""
+        caller_address.set(self._address(request))
         credential = credential_of(request)
         principal = ANONYMOUS if credential is None else await self.principal(credential)
         return _in_language(principal, request)
+
+    def _address(self, request: HTTPConnection) -> str | None:
+        forwarded = request.headers.getlist("x-forwarded-for") if self._trusts_forwarded_for else []
+        # The last one is what the nearest proxy saw; those before it are whatever the caller claims.
+        return (
+            forwarded[-1].rsplit(",", 1)[-1].strip() if forwarded else request.client.host if request.client else None
+        )
 
     async def principal(self, credential: str) -> Principal:
         """Whom a tenant's credential stands for; refuses (`Unauthenticated`) a bad one."""

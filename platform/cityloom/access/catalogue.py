@@ -72,6 +72,12 @@ class Catalogue:
         allowed = [GrantRule(subject, pattern, "allow") for pattern in dict.fromkeys([*template.allow, *named])]
         return (*allowed, *(GrantRule(subject, pattern, "deny") for pattern in template.deny))
 
+    def template_permissions(self, code: str) -> frozenset[str]:
+        """The permissions that a shipped template gives."""
+        rules = self.template_rules(code)
+        denied = {name for rule in rules if rule.effect == "deny" for name in self.expand(rule.pattern)}
+        return frozenset(n for r in rules if r.effect == "allow" for n in self.expand(r.pattern)) - denied
+
 
 def _shipped_templates() -> Iterable[RoleTemplate]:
     content = tomllib.loads(files("cityloom.access").joinpath("role_templates.toml").read_text("utf-8"))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from cityloom.access.api.mutations import AccessMutation
+from cityloom.access.api.queries import AccessQuery
+from cityloom.access.api.shapes import Account, ApiClient, ApiClientKey, Department, Membership, PolicyProposal, Role
 from cityloom.access.events import EVENTS
 from cityloom.access.pack import AccessPart, MembershipsPart
 from cityloom.access.permissions import PERMISSIONS
-from cityloom.core.module import Module
+from cityloom.core.module import GraphApi, Module
 from cityloom.core.text import Text
 
 MODULE = Module(
@@ -18,5 +21,10 @@ MODULE = Module(
     is_core=True,
     permissions=PERMISSIONS,
     events=EVENTS,
+    tenant_api=GraphApi(
+        queries=(AccessQuery,),
+        mutations=(AccessMutation,),
+        types=(Department, Account, Role, Membership, ApiClient, ApiClientKey, PolicyProposal),
+    ),
     pack_parts=(AccessPart(), MembershipsPart()),
 )

@@ -16,7 +16,7 @@ from cityloom.access.changes import begin_change
 from cityloom.access.errors import LoginRefused, LoginTaken
 from cityloom.access.passwords import Passwords
 from cityloom.access.service.guard import changing, demand_everywhere, refuse_power_over
-from cityloom.access.service.sessions import revoke_sessions_of
+from cityloom.access.service.sessions import Logins, revoke_sessions_of
 from cityloom.core.constraints import refusing
 from cityloom.core.errors import InvalidInput, NotFound
 from cityloom.core.events import AuditEntry
@@ -54,6 +54,12 @@ class AccountChanges:
     oidc: tuple[str, str] | None = None
 
 
+def passwords_of(work: Work) -> Passwords:
+    """The process's threads that hash."""
+    logins: Logins = work.services[Logins]
+    return logins.passwords
+
+
 async def account_of(work: Work, account_id: UUID | None) -> m.Account:
     """An account of the tenant; refuses (`NotFound`) an absent one."""
     row = await work.session.get(m.Account, (work.tenant_id, account_id)) if account_id else None
@@ -73,7 +79,7 @@ async def create_account(work: Work, draft: AccountDraft) -> m.Account:
             path=("login",),
         )
     _check_name(draft.name)
-    stored = await work.services[Passwords].hash(draft.password, login=draft.login) if draft.password else None
+    stored = await passwords_of(work).hash(draft.password, login=draft.login) if draft.password else None
     async with refusing(work, {"uq_accounts_tenant_id_login": lambda: LoginTaken(value=draft.login, path=("login",))}):
         row = m.Account(
             id=new_id(),
@@ -132,7 +138,7 @@ async def set_password(work: Work, account_id: UUID | None, password: str, *, cu
     One's own needs the current one; another's needs `access.account.set_password` and no less rights than theirs.
     """
     row = await account_of(work, account_id or work.principal.account_id)
-    passwords: Passwords = work.services[Passwords]
+    passwords = passwords_of(work)
     if row.id == work.principal.account_id:
         if not await passwords.verify(row.password_hash, current or ""):
             raise LoginRefused(path=("currentPassword",))
@@ -158,7 +164,7 @@ async def set_first_passwords(work: Work, logins: list[str]) -> dict[str, str]:
     """Make a password for each of these accounts that has none, and answer them, once; nothing else ever shows them."""
     demand_everywhere(work, "access.account.set_password")
     made: dict[str, str] = {}
-    passwords: Passwords = work.services[Passwords]
+    passwords = passwords_of(work)
     rows = await work.session.scalars(
         select(m.Account).where(
             m.Account.login.in_(logins), m.Account.password_hash.is_(None), m.Account.kind == "STAFF"

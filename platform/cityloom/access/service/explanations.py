@@ -79,6 +79,7 @@ async def explain_access(
     if not is_own and (scope is None or not scope.everywhere):
         raise Forbidden(permission="access.policy.explain")
     account, catalogue = await account_of(work, account_id), catalogue_of(work)
+    hides = scope is None or not scope.everywhere
     is_field = permission in catalogue.protected_fields
     if not is_field and permission not in catalogue.names:
         raise PermissionUnknown(pattern=permission, path=("action",))
@@ -86,7 +87,9 @@ async def explain_access(
     held = [h for h in (await held_by_all(work.session)).get(account.id, []) if h.is_valid(now)]
     cap = await work.session.scalar(select(m.ApiClient.permissions).where(m.ApiClient.account_id == account.id))
     rights = make_rights(snapshot, catalogue, held, version=snapshot.version, at=now, cap=tuple(cap) if cap else None)
-    case = _Case(account, permission, snapshot, catalogue, held, rights, place, is_about_object=is_about_object)
+    case = _Case(
+        account, permission, snapshot, catalogue, held, rights, place, is_about_object=is_about_object, hides=hides
+    )
     explanation = case.field() if is_field else case.permission_wanted()
     work.audit(
         AuditEntry(
@@ -109,6 +112,8 @@ class _Case:
     rights: SnapshotRights
     place: Place | None
     is_about_object: bool
+    #: Whether the asker may not know if the object exists: then nothing is said that tells.
+    hides: bool
 
     def permission_wanted(self) -> Explanation:
         roles = list(dict.fromkeys(h.role for h in self.held))
@@ -123,7 +128,7 @@ class _Case:
             return self._answer("ROLE", role, rule, None, self._nearest_role())
         if self.is_about_object and not self._reaches(scope):
             area = self.place.area_path if self.place else None
-            nearest = NearestGrant("MEMBERSHIP", role, area) if self.place else None
+            nearest = NearestGrant("MEMBERSHIP", role, area) if self.place and not self.hides else None
             return self._answer("SCOPE", role, rule, scope, nearest)
         return self._answer("NONE", role, rule, scope, None)
 
@@ -140,6 +145,7 @@ class _Case:
             self.rights,
             self.place,
             is_about_object=self.is_about_object,
+            hides=self.hides,
         ).permission_wanted()
         is_seen = level is not FieldAccess.ABSENT and inner.is_allowed
         layer: Layer = "NONE" if is_seen else "FIELD" if inner.layer in {"ROLE", "NONE"} else inner.layer
@@ -169,7 +175,7 @@ class _Case:
     def _nearest_role(self) -> NearestGrant:
         """The role that allows it and gives the least besides; where no role does, a rule for one that is held."""
         own = [role for role in self.snapshot.allowed if ":" not in role and self.snapshot.may(role, self.permission)]
-        area = self.place.area_path if self.place else None
+        area = self.place.area_path if self.place and not self.hides else None
         if own:
             return NearestGrant("MEMBERSHIP", min(own, key=lambda r: (len(self.snapshot.allowed[r]), r)), area)
         role = min((h.role for h in self.held), default=None)
