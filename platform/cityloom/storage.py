@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cityloom.core.database import APP, OPERATOR, Database, role_url
 from cityloom.core.embedded import EmbeddedPostgres
-from cityloom.core.migrations import role_password
+from cityloom.core.roles import role_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,8 @@ from sqlalchemy.engine import make_url
 
 from cityloom.core.database import APP, OPERATOR, Database, asyncpg_arguments, role_url
 from cityloom.core.embedded import EmbeddedPostgres
-from cityloom.core.migrations import SCRIPTS, migrate, role_password
+from cityloom.core.migrations import SCRIPTS, migrate
+from cityloom.core.roles import role_password
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
