@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -118,6 +121,47 @@ def test_without_an_endpoint_spans_have_ids_but_are_not_recorded() -> None:
 )
 def test_the_usual_variables_decide_what_is_sent(environ: dict[str, str], sends: bool) -> None:  # noqa: FBT001 - a table
     assert telemetry._sends(environ, "TRACES") is sends
+
+
+class Receiver(ThreadingHTTPServer):
+    """An OTLP endpoint that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.received: dict[str, bytes] = {}
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        self.server.received[self.path] = body
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_an_otlp_endpoint_receives_traces_and_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Receiver() as receiver:
+        thread = threading.Thread(target=receiver.serve_forever)
+        thread.start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{receiver.server_port}")
+        sending = Telemetry(os.environ)
+        sending.metrics.get_meter("t").create_counter("probes").add(1, {"outcome": "ok", "name": "王小明"})
+        with sending.tracer.start_as_current_span("probe.run", attributes={"name": "王小明", "rows": 1}):
+            pass
+        sending.flush()
+        sending.shutdown()
+        receiver.shutdown()
+        thread.join()
+    assert b"probe.run" in receiver.received["/v1/traces"]
+    assert b"probes" in receiver.received["/v1/metrics"]
+    assert not any("王小明".encode() in body for body in receiver.received.values())
 
 
 METERED = """

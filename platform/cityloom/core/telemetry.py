@@ -80,6 +80,8 @@ _VALUE_CHARACTERS = 128
 _SCOPE = "cityloom"
 # Set by pytest 8.2 and later: an attribute that production drops is an error where a test can show it.
 _STRICT = "PYTEST_VERSION" in os.environ
+# Asks the provider that `setup` installs; looking it up for every span would cost as much as the span.
+_tracer = trace.get_tracer(_SCOPE)
 _made_up: ContextVar[str] = ContextVar("made_up_trace_id")
 
 
@@ -111,16 +113,13 @@ class Telemetry:
         self.traces = TracerProvider(resource=resource, sampler=None if exporters else ALWAYS_OFF)
         for each in exporters:
             self.traces.add_span_processor(BatchSpanProcessor(FilteringExporter(each)))
+        #: Makes spans; use `span` where the process's own telemetry is meant.
+        self.tracer: Tracer = self.traces.get_tracer(_SCOPE)
         self.metrics = MeterProvider(
             metric_readers=readers,
             resource=resource,
             views=[View(instrument_name="*", attribute_keys=set(ATTRIBUTES))],
         )
-
-    @property
-    def tracer(self) -> Tracer:
-        """Makes spans; use `span` instead where the process's own telemetry is meant."""
-        return self.traces.get_tracer(_SCOPE)
 
     def prometheus(self) -> tuple[bytes, str]:
         """The metrics in Prometheus' text format, and the content type to answer it with."""
@@ -183,14 +182,15 @@ def span(
         _object(f"span name {name!r}: write it in the code, in small letters, with nothing from a request in it")
         name = "unnamed"
     parent = TraceContextTextMapPropagator().extract({"traceparent": traceparent}) if traceparent else None
-    with (tracer or trace.get_tracer(_SCOPE)).start_as_current_span(
+    with (tracer or _tracer).start_as_current_span(
         name,
         context=parent,
         kind=kind,
-        attributes=allowed(attributes or {}),
         record_exception=False,
         set_status_on_exception=False,
     ) as current:
+        if attributes and (current.is_recording() or _STRICT):
+            current.set_attributes(allowed(attributes))
         try:
             yield current
         except BaseException as error:
