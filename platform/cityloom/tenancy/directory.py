@@ -86,7 +86,7 @@ class TenantDirectory:
         self, database: Database, modules: Sequence[Module], *, timer: Callable[[], float] = time.monotonic
     ) -> None:
         self._database = database
-        self._modules = {module.name: module for module in modules}
+        self.modules = {module.name: module for module in modules}
         self._timer = timer
         self._known: dict[UUID, tuple[float, TenantConfig]] = {}
         self._slugs: dict[str, UUID] = {}
@@ -187,9 +187,9 @@ class TenantDirectory:
             locale="en" if tenant.locale == "en" else "zh",
             time_zone=tenant.time_zone,
             division_code=tenant.division_code,
-            modules=enabled_modules(self._modules, [m.module for m in modules if m.is_enabled]),
+            modules=enabled_modules(self.modules, [m.module for m in modules if m.is_enabled]),
             module_settings={
-                name: module.settings.model_validate(stated.get(name, {})) for name, module in self._modules.items()
+                name: module.settings.model_validate(stated.get(name, {})) for name, module in self.modules.items()
             },
             stated_limits={limit.name: limit.value for limit in limits if limit.name in LIMITS},
         )
