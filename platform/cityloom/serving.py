@@ -43,11 +43,21 @@ def base_url(settings: Settings) -> str:
     return settings.public_url or f"http://{host}:{settings.port}"
 
 
-def serve(settings: Settings, admin_url: str, *, on_started: Callable[[], None] | None = None, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM; the workers inherit the environment and open the platform each for itself."""
+def serve(
+    settings: Settings,
+    admin_url: str,
+    *,
+    on_started: Callable[[], None] | None = None,
+    workers: int = 1,
+    application: str = "cityloom.app:create_app",
+) -> None:
+    """Serve until SIGINT or SIGTERM; the workers inherit the environment and open the platform each for itself.
+
+    `application` is a factory; the benchmarks serve their contestants in the same way.
+    """
     os.environ[DATABASE_VARIABLE] = admin_url
     server = Granian(
-        "cityloom.app:create_app",
+        application,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.ASGI,

@@ -189,33 +189,45 @@ class Database:
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=TenantSession)
         self.operator_sessions = async_sessionmaker(self.operator_engine, expire_on_commit=False)
         self._reads: asyncpg.Pool[asyncpg.Record] | None = None
+        self._lists: asyncpg.Pool[asyncpg.Record] | None = None
 
     @property
     def reads(self) -> asyncpg.Pool[asyncpg.Record]:
-        """The pool for compiled reads; open after `async with database`."""
-        if self._reads is None:
-            message = "the database is not open: use `async with database`"
-            raise RuntimeError(message)
-        return self._reads
+        """The pool for compiled reads of a row or two; open after `async with database`."""
+        return _opened(self._reads)
+
+    @property
+    def lists(self) -> asyncpg.Pool[asyncpg.Record]:
+        """The pool for compiled reads of many rows, which are planned for the values of each request.
+
+        A plan for any values is kept where PostgreSQL believes it cheap, and it takes every area range for a two-hundredth
+        of the table: measured, lists took two to five times as long. Planning costs them 0.2 to 0.8 ms.
+        """
+        return _opened(self._lists)
 
     async def __aenter__(self) -> Self:
-        self._reads = await asyncpg.create_pool(
+        self._reads = await self._pool(1, SERVER_SETTINGS)
+        self._lists = await self._pool(0, SERVER_SETTINGS | {"plan_cache_mode": "force_custom_plan"})
+        return self
+
+    async def _pool(self, size: int, settings: dict[str, str]) -> asyncpg.Pool[asyncpg.Record]:
+        return await asyncpg.create_pool(
             **asyncpg_arguments(self.app_url),
-            min_size=1,
+            min_size=size,
             max_size=self._read_pool_size,
-            server_settings=SERVER_SETTINGS,
+            server_settings=settings,
             statement_cache_size=1024,
             max_cached_statement_lifetime=0,
             max_cacheable_statement_size=256 * 1024,
             reset=_no_reset,
             max_inactive_connection_lifetime=300,
         )
-        return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._reads is not None:
-            await self._reads.close()
-            self._reads = None
+        for pool in (self._reads, self._lists):
+            if pool is not None:
+                await pool.close()
+        self._reads = self._lists = None
         await self.engine.dispose()
         await self.operator_engine.dispose()
 
@@ -226,6 +238,13 @@ class Database:
     async def connect_app(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own as the application role, for LISTEN."""
         return await asyncpg.connect(**asyncpg_arguments(self.app_url), server_settings=SERVER_SETTINGS)
+
+
+def _opened(pool: asyncpg.Pool[asyncpg.Record] | None) -> asyncpg.Pool[asyncpg.Record]:
+    if pool is None:
+        message = "the database is not open: use `async with database`"
+        raise RuntimeError(message)
+    return pool
 
 
 def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> AsyncEngine:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cityloom.graph.documents import Prepared
     from cityloom.graph.schema import Contract
 
+#: Up to this cost a read finds its rows by their keys, whatever the values are: planning it again would cost most of it.
+FEW_ROWS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledReads:
@@ -60,6 +63,10 @@ class CompiledReads:
         """One statement in autocommit; it sets its own tenant and area wall, which die with it."""
         return await self.database.reads.fetchrow(sql, *arguments)
 
+    async def fetch_list(self, sql: str, arguments: Sequence[Any]) -> asyncpg.Record | None:
+        """The same, planned for these very arguments."""
+        return await self.database.lists.fetchrow(sql, *arguments)
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledPlan:
@@ -80,5 +87,6 @@ class CompiledPlan:
 
     async def run(self) -> Answer:
         """Send the one statement."""
-        answer = await self.query.run(self.reads.fetch, context=self.reads.services)
+        fetch = self.reads.fetch if self.query.cost <= FEW_ROWS else self.reads.fetch_list
+        answer = await self.query.run(fetch, context=self.reads.services)
         return Answer(answer.fields, answer.errors)
