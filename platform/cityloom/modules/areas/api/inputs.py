@@ -69,8 +69,8 @@ class AreaRenameInput:
 
     id: b.ID = strawberry.field(description="The area.")
     version: int | None = strawberry.field(default=None, description=_VERSION)
-    name: str = strawberry.field(default=UNSET, description="Its new name, 1 to 100 characters.")
-    position: int = strawberry.field(default=UNSET, description="Its place among the areas of the same parent.")
+    name: str | None = strawberry.field(default=UNSET, description="Its new name, 1 to 100 characters.")
+    position: int | None = strawberry.field(default=UNSET, description="Its place among the areas of the same parent.")
     stated_households: int | None = strawberry.field(default=UNSET, description="Households as the city states them.")
     stated_residents: int | None = strawberry.field(default=UNSET, description="Residents as the city states them.")
     centre: PositionInput | None = strawberry.field(default=UNSET, description="Its centre; null takes it away.")

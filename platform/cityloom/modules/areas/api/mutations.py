@@ -50,7 +50,7 @@ async def _create(work: Work, input: AreaCreateInput) -> m.Area:  # noqa: A002 -
 
 
 async def _rename(work: Work, input: AreaRenameInput) -> m.Area:  # noqa: A002 - the argument's name in GraphQL
-    values = _with_centre(given(input, without=("id",)))
+    values = _with_centre(given(input, without=("id",), never_null=("name", "position")))
     return await service.change_area(work, _id(work, input.id, "id"), **values)
 
 

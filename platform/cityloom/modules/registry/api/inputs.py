@@ -35,8 +35,10 @@ class BuildingChangeInput:
 
     id: b.ID = strawberry.field(description="The building.")
     version: int | None = strawberry.field(default=None, description=_VERSION)
-    code: str = strawberry.field(default=UNSET, description="The city's own code of the building, 1 to 40 characters.")
-    name: str = strawberry.field(default=UNSET, description="What people call it, 1 to 100 characters.")
+    code: str | None = strawberry.field(
+        default=UNSET, description="The city's own code of the building, 1 to 40 characters."
+    )
+    name: str | None = strawberry.field(default=UNSET, description="What people call it, 1 to 100 characters.")
     address: str | None = strawberry.field(default=UNSET, description="The postal address, at most 200 characters.")
     storeys: int | None = strawberry.field(default=UNSET, description="Storeys above ground, 1 to 200.")
     position: PositionInput | None = strawberry.field(default=UNSET, description="Where it stands; null: not known.")
@@ -70,9 +72,9 @@ class DwellingChangeInput:
     id: b.ID = strawberry.field(description="The dwelling.")
     version: int | None = strawberry.field(default=None, description=_VERSION)
     unit: str | None = strawberry.field(default=UNSET, description="The staircase or unit, at most 20 characters.")
-    number: str = strawberry.field(default=UNSET, description="The number on the door, 1 to 20 characters.")
+    number: str | None = strawberry.field(default=UNSET, description="The number on the door, 1 to 20 characters.")
     floor: int | None = strawberry.field(default=UNSET, description="The floor, -9 to 200; 1 is the ground floor.")
-    use: DwellingUse = strawberry.field(default=UNSET, description="What it is used for.")
+    use: DwellingUse | None = strawberry.field(default=UNSET, description="What it is used for.")
     size_dm2: int | None = strawberry.field(default=UNSET, description=_SIZE)
 
 
@@ -101,8 +103,8 @@ class HouseholdChangeInput:
 
     id: b.ID = strawberry.field(description="The household.")
     version: int | None = strawberry.field(default=None, description=_VERSION)
-    number: str = strawberry.field(default=UNSET, description="The household's number, unique in the city.")
-    kind: HouseholdKind = strawberry.field(default=UNSET, description="What kind of household it is.")
+    number: str | None = strawberry.field(default=UNSET, description="The household's number, unique in the city.")
+    kind: HouseholdKind | None = strawberry.field(default=UNSET, description="What kind of household it is.")
 
 
 @strawberry.input(description="A household that lives elsewhere.")
@@ -121,7 +123,7 @@ class ResidentCreateInput:
 
     household_id: b.ID = strawberry.field(description="The household they belong to.")
     name: str = strawberry.field(description="The name as in their papers, 1 to 60 characters.")
-    sex: Sex = strawberry.field(default=UNSET, description="The sex as in their papers.")
+    sex: Sex | None = strawberry.field(default=UNSET, description="The sex as in their papers.")
     birth_on: date | None = strawberry.field(default=UNSET, description="The date of birth. It is stored encrypted.")
     identity_number: str | None = strawberry.field(default=UNSET, description=_IDENTITY)
     phone: str | None = strawberry.field(default=UNSET, description=_PHONE)
@@ -136,12 +138,12 @@ class ResidentChangeInput:
 
     id: b.ID = strawberry.field(description="The resident.")
     version: int | None = strawberry.field(default=None, description=_VERSION)
-    name: str = strawberry.field(default=UNSET, description="The name as in their papers, 1 to 60 characters.")
-    sex: Sex = strawberry.field(default=UNSET, description="The sex as in their papers.")
+    name: str | None = strawberry.field(default=UNSET, description="The name as in their papers, 1 to 60 characters.")
+    sex: Sex | None = strawberry.field(default=UNSET, description="The sex as in their papers.")
     birth_on: date | None = strawberry.field(default=UNSET, description="The date of birth; null: not known.")
     identity_number: str | None = strawberry.field(default=UNSET, description=_IDENTITY)
     phone: str | None = strawberry.field(default=UNSET, description=_PHONE)
-    relationship: Relationship = strawberry.field(
+    relationship: Relationship | None = strawberry.field(
         default=UNSET, description="What they are to the head of the household."
     )
 

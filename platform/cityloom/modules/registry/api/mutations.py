@@ -34,7 +34,7 @@ async def _create_building(work: Work, input: i.BuildingCreateInput) -> m.Buildi
 
 
 async def _change_building(work: Work, input: i.BuildingChangeInput) -> m.Building:  # noqa: A002 - the argument's name in GraphQL
-    values = _with_position(given(input, without=("id",)))
+    values = _with_position(given(input, without=("id",), never_null=("code", "name")))
     return await service.change_building(work, _id(work, input.id, "bldg"), **values)
 
 
@@ -49,7 +49,9 @@ async def _create_dwelling(work: Work, input: i.DwellingCreateInput) -> m.Dwelli
 
 
 async def _change_dwelling(work: Work, input: i.DwellingChangeInput) -> m.Dwelling:  # noqa: A002 - the argument's name in GraphQL
-    return await service.change_dwelling(work, _id(work, input.id, "dwel"), **given(input, without=("id",)))
+    return await service.change_dwelling(
+        work, _id(work, input.id, "dwel"), **given(input, without=("id",), never_null=("number", "use"))
+    )
 
 
 async def _move_dwelling(work: Work, input: i.DwellingMoveInput) -> m.Dwelling:  # noqa: A002 - the argument's name in GraphQL
@@ -74,7 +76,9 @@ async def _create_household(work: Work, input: i.HouseholdCreateInput) -> m.Hous
 
 
 async def _change_household(work: Work, input: i.HouseholdChangeInput) -> m.Household:  # noqa: A002 - the argument's name in GraphQL
-    return await service.change_household(work, _id(work, input.id, "hshd"), **given(input, without=("id",)))
+    return await service.change_household(
+        work, _id(work, input.id, "hshd"), **given(input, without=("id",), never_null=("number", "kind"))
+    )
 
 
 async def _move_household(work: Work, input: i.HouseholdMoveInput) -> m.Household:  # noqa: A002 - the argument's name in GraphQL
@@ -86,11 +90,17 @@ async def _move_household(work: Work, input: i.HouseholdMoveInput) -> m.Househol
 
 async def _create_resident(work: Work, input: i.ResidentCreateInput) -> m.Resident:  # noqa: A002 - the argument's name in GraphQL
     household_id = _id(work, input.household_id, "hshd", "householdId")
-    return await service.create_resident(work, household_id=household_id, **given(input, without=("household_id",)))
+    return await service.create_resident(
+        work, household_id=household_id, **given(input, without=("household_id",), never_null=("sex",))
+    )
 
 
 async def _change_resident(work: Work, input: i.ResidentChangeInput) -> m.Resident:  # noqa: A002 - the argument's name in GraphQL
-    return await service.change_resident(work, _id(work, input.id, "resd"), **given(input, without=("id",)))
+    return await service.change_resident(
+        work,
+        _id(work, input.id, "resd"),
+        **given(input, without=("id",), never_null=("name", "sex", "relationship")),
+    )
 
 
 async def _move_resident(work: Work, input: i.ResidentMoveInput) -> m.Resident:  # noqa: A002 - the argument's name in GraphQL

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
+from cityloom.core.database import AreaScoped
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident
-
-if TYPE_CHECKING:
-    from cityloom.core.database import AreaScoped
 
 
 def within(
