@@ -54,13 +54,13 @@ class Buckets:
     """
 
     def __init__(self, *, kept: int = 100_000, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._kept: OrderedDict[tuple[UUID, UUID | None, str], tuple[float, float]] = OrderedDict()
+        self._kept: OrderedDict[tuple[UUID, UUID | str | None, str], tuple[float, float]] = OrderedDict()
         self._size = kept
         self._now = monotonic
 
-    def take(self, principal: Principal, cost: int, allowance: Allowance) -> int:
+    def take(self, principal: Principal, cost: int, allowance: Allowance, *, source: str | None = None) -> int:
         """Take `cost` from the caller's bucket and answer what is left; refuses (`RateLimited`) when there is less."""
-        key = (principal.tenant_id, principal.account_id or principal.client_id, principal.kind)
+        key = (principal.tenant_id, principal.account_id or principal.client_id or source, principal.kind)
         now = self._now()
         left, at = self._kept.pop(key, (float(allowance.capacity), now))
         left = min(allowance.capacity, left + (now - at) * allowance.per_second)

@@ -62,6 +62,6 @@ class OperatorWork:
 class ModulesOf(Protocol):
     """Which modules a caller's city has switched on."""
 
-    async def __call__(self, principal: Principal) -> frozenset[str]:
+    async def __call__(self, principal: Principal, /) -> frozenset[str]:
         """Names of modules."""
         ...

@@ -14,11 +14,12 @@ from opentelemetry import metrics, trace
 
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.graph import errors as shown
-from cityloom.graph.allowance import MUTATION_COST, Allowance, Buckets, TooExpensive
+from cityloom.graph.allowance import Allowance, Buckets, TooExpensive
 from cityloom.graph.context import GraphContext
 from cityloom.graph.documents import Documents, variables_of
 from cityloom.graph.executor import CompiledExecutor
 from cityloom.graph.limits import Limits, check_variables
+from cityloom.graph.pricing import price
 from cityloom.graph.reads import Answer, NoReads
 from cityloom.graph.roots import root_fields
 from cityloom.graph.trusted import NoTrusted
@@ -61,6 +62,8 @@ class Request:
     variables: dict[str, Any] = field(default_factory=dict)
     wants_cost: bool = False
     queries_only: bool = False
+    source: str | None = None
+    """The network address that it came from: callers without a credential have nothing else to be told apart by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,11 @@ class GraphExecutor:
         plan, wrong = self._plan(contract, prepared, request.operation_name, variables, principal)
         if wrong:
             return _rejected(shown.of_variables(wrong, locale))
-        cost = self._cost(plan, contract, prepared, request.operation_name)
+        cost = price(plan, contract, prepared, request.operation_name)
         allowance = self._allowance_of(principal)
         if cost > allowance.operation:
             raise TooExpensive(cost=cost, allowed=allowance.operation)
-        left = self.buckets.take(principal, cost, allowance)
+        left = self.buckets.take(principal, cost, allowance, source=request.source)
         kind = operation.operation.value
         way = "executor" if plan is None else "whole" if plan.is_whole else "mixed"
         _operations.add(1, {"type": kind, "way": way})
@@ -199,13 +202,6 @@ class GraphExecutor:
             hide_suggestions=not principal.is_developer,
         )
         return found if isinstance(found, list) else []
-
-    def _cost(self, plan: Plan | None, contract: Contract, prepared: Prepared, name: str | None) -> int:
-        if plan is not None:
-            return plan.cost
-        roots = root_fields(contract, prepared, name)
-        each = MUTATION_COST if not prepared.is_query(name) else 1
-        return each * len(roots)
 
     def _whole(
         self,

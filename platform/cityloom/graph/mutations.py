@@ -109,8 +109,17 @@ def _field(name: str, answer: Any, spec: MutationSpec) -> Any:  # noqa: ANN401 -
     return strawberry.field(resolver=resolve, description=spec.description, deprecation_reason=spec.deprecated)
 
 
+def _hints(resolver: Resolver) -> dict[str, Any]:
+    """Types of the arguments only: `work` and the model that is returned may be imported for type checking alone."""
+    own = dict(resolver.__annotations__)
+    for name in ("return", next(iter(inspect.signature(resolver).parameters))):
+        own.pop(name, None)
+    holder = type("Arguments", (), {"__annotations__": own})
+    return get_type_hints(holder, globalns=inspect.unwrap(resolver).__globals__, include_extras=True)
+
+
 def _arguments(name: str, spec: MutationSpec) -> tuple[list[inspect.Parameter], dict[str, Any]]:
-    hints = get_type_hints(spec.resolver, include_extras=True)
+    hints = _hints(spec.resolver)
     parameters, annotations = [], {}
     for parameter in list(inspect.signature(spec.resolver).parameters.values())[1:]:
         hint = hints.get(parameter.name)

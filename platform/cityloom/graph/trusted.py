@@ -147,6 +147,12 @@ def _entry(given: str, body: object, name: object = None) -> Entry:
             path=("input", "manifest"),
         )
     ids = dict.fromkeys((document_id(body), given))
+    if given.startswith("sha256:") and len(ids) > 1:
+        raise InvalidInput(
+            f"清单中的 {given[:80]} 与文本的哈希不符。",
+            f"The manifest's id {given[:80]} is not the hash of its text.",
+            path=("input", "manifest"),
+        )
     return Entry(tuple(ids), body, name if isinstance(name, str) else None)
 
 

@@ -29,7 +29,7 @@ COST_HEADER = "cityloom-cost"
 class Authenticator(Protocol):
     """Makes a principal from a request's credential alone."""
 
-    async def __call__(self, request: HttpRequest) -> Principal:
+    async def __call__(self, request: HttpRequest, /) -> Principal:
         """The caller; `ANONYMOUS` without a credential. Refuses (`Unauthenticated`) a credential that is not valid."""
         ...
 
@@ -91,10 +91,11 @@ class GraphEndpoint:
         self, request: HttpRequest, principal: Principal, asked: list[Request] | Request, media: str
     ) -> Response:
         wants_cost = request.headers.get(COST_HEADER, "").lower() in {"1", "true"}
+        source = request.client.host if request.client else None
         batch = asked if isinstance(asked, list) else [asked]
         outcomes = []
         for one in batch:
-            wanted = dataclasses.replace(one, wants_cost=True) if wants_cost else one
+            wanted = dataclasses.replace(one, wants_cost=one.wants_cost or wants_cost, source=source)
             outcomes.append(await self.executor.execute(principal, wanted, principal.locale))
         if isinstance(asked, list):
             return _response(b"[" + b",".join(outcome.body for outcome in outcomes) + b"]", 200, media)

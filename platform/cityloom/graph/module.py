@@ -1,0 +1,26 @@
+"""How the graph itself is wired: `node`, the price of a query, and trusted documents."""
+
+from __future__ import annotations
+
+from cityloom.core.module import GraphApi, Module, Permission
+from cityloom.core.text import Text
+from cityloom.graph.api import GraphMutation, GraphQuery
+from cityloom.graph.bound.nodes import NodeQuery
+
+MODULE = Module(
+    name="graph",
+    title=Text("接口", "Graph"),
+    description=Text(
+        "按编号取对象、查询代价、已登记的查询文档。",
+        "Anything by its id, the price of a query, and registered documents.",
+    ),
+    is_core=True,
+    permissions=(
+        Permission(
+            "graph.document.register",
+            Text("登记查询文档,并限定客户端只能使用已登记的文档", "Register documents, and hold clients to them"),
+            roles=("integrator",),
+        ),
+    ),
+    tenant_api=GraphApi(queries=(NodeQuery, GraphQuery), mutations=(GraphMutation,)),
+)

@@ -1,0 +1,21 @@
+"""What an operation costs before it runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cityloom.graph.allowance import MUTATION_COST
+from cityloom.graph.roots import root_fields
+
+if TYPE_CHECKING:
+    from cityloom.graph.documents import Prepared
+    from cityloom.graph.reads import Plan
+    from cityloom.graph.schema import Contract
+
+
+def price(plan: Plan | None, contract: Contract, prepared: Prepared, name: str | None) -> int:
+    """A compiled query's worst-case rows; else 1 for each root field, `MUTATION_COST` for each mutation."""
+    if plan is not None:
+        return plan.cost
+    each = 1 if prepared.is_query(name) else MUTATION_COST
+    return each * len(root_fields(contract, prepared, name))
