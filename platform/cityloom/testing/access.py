@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -170,3 +172,35 @@ async def open_world(
         authenticator = Authenticator(database, snapshots, directory, clock=clock, environment="development")
         yield World(database, clock, catalogue, directory, snapshots, authenticator, works, logins, written)
         await authenticator.close()
+
+
+async def _follow(admin_url: str, bearer: str, permission: str) -> None:
+    """Another process: says `allowed`, then `refused` as soon as the bearer's permission is gone here."""
+    from cityloom.access.module import MODULE
+    from cityloom.core.module import Module, Permission
+    from cityloom.core.text import Text
+    from cityloom.installed import import_models
+    from cityloom.testing.clock import ManualClock
+    from cityloom.testing.database import TestServer
+
+    import_models()
+    title = Text(permission, permission)
+    declared = Module("other", title, title, permissions=(Permission(permission, title),))
+    clock = ManualClock()
+    async with (
+        TestServer().open(admin_url) as database,
+        open_world(database, clock, Catalogue.of((MODULE, declared)), Passwords()) as world,
+    ):
+        changed = asyncio.Event()
+        world.snapshots.watch(lambda _: changed.set())
+        for word in ("allowed", "refused"):
+            principal = await world.authenticator.principal(bearer)
+            is_allowed = principal.rights.scope(permission) is not None
+            assert is_allowed == (word == "allowed")
+            print(word, flush=True)  # noqa: T201 - read by the test that started this process
+            if is_allowed:
+                await changed.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_follow(*sys.argv[1:4]))
