@@ -200,8 +200,8 @@ class Database:
     def lists(self) -> asyncpg.Pool[asyncpg.Record]:
         """The pool for compiled reads of many rows, which are planned for the values of each request.
 
-        A plan for any values is kept where PostgreSQL believes it cheap, and it takes every area range for a two-hundredth
-        of the table: measured, lists took two to five times as long. Planning costs them 0.2 to 0.8 ms.
+        PostgreSQL keeps a plan for any values where it believes it cheap, and it takes every area range for a
+        two-hundredth of the table: measured, lists took two to five times as long. Planning costs them 0.2 to 0.8 ms.
         """
         return _opened(self._lists)
 
