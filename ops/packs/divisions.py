@@ -51,7 +51,7 @@ def draw(seed: str, low: int, high: int) -> int:
 
 
 def shares(total: int, weights: dict[str, int], least: int = 1) -> dict[str, int]:
-    """A whole number for each key, together `total`, in proportion to the weights (largest remainders), `least` each."""
+    """Whole numbers that together are `total`, in proportion to the weights (largest remainders), `least` each."""
     spare = total - least * len(weights)
     sum_ = sum(weights.values())
     exact = {key: spare * weight / sum_ for key, weight in weights.items()}

@@ -32,8 +32,15 @@ class LanternSettings(ModuleSettings):
     brightness: int = Field(default=3, ge=0, le=10)
 
 
-def module(name: str, *, needs: tuple[str, ...] = (), is_core: bool = False, **more: object) -> Module:
-    return Module(name=name, title=Text(name, name), description=Text(name, name), needs=needs, is_core=is_core, **more)
+def module(
+    name: str,
+    *,
+    needs: tuple[str, ...] = (),
+    is_core: bool = False,
+    settings: type[ModuleSettings] = ModuleSettings,
+) -> Module:
+    title = Text(name, name)
+    return Module(name=name, title=title, description=title, needs=needs, is_core=is_core, settings=settings)
 
 
 MODULES = (
