@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cityloom.graph.documents import Prepared
     from cityloom.graph.schema import Contract
 
-#: Up to this cost a read finds its rows by their keys, whatever the values: planning it again would be most of the work.
+#: Up to this cost a read finds its rows by their keys, whatever the values: planning it again would be most of it.
 FEW_ROWS = 3
 
 
