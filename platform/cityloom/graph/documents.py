@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from graphql import DocumentNode, OperationDefinitionNode, OperationType, validate
-from opentelemetry import metrics
 
+from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.graph.errors import DocumentInvalid
 from cityloom.graph.limits import Limits, parse_within
@@ -17,10 +17,7 @@ from cityloom.graph.limits import Limits, parse_within
 if TYPE_CHECKING:
     from cityloom.graph.schema import Contract
 
-_meter = metrics.get_meter("cityloom.graph")
-_lookups: Final = _meter.create_counter(
-    "cityloom.graph.documents", description="Look-ups of validated documents, by outcome (hit, miss, invalid)."
-)
+_lookups = telemetry.counter("cityloom.graph.documents", "Look-ups of validated documents, by outcome.")
 
 
 class UnknownOperation(Refusal):

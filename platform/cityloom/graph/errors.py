@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from asyncio import CancelledError
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import sqlalchemy.exc
-import structlog
 from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.validation.validate import ValidationAbortedError
-from opentelemetry import trace
 
+from cityloom.core import logs
 from cityloom.core.errors import Refusal, RefusalCode
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
     from cityloom.core.text import Locale
 
-_log = structlog.get_logger("cityloom.graph")
+_log = logs.logger(__name__)
 
 #: Codes of errors that are about the document and not about the thing asked for; beside `RefusalCode`.
 PARSE_FAILED: Final = "GRAPHQL_PARSE_FAILED"
@@ -88,12 +86,6 @@ def refusal_of(error: BaseException | None) -> Refusal | None:
     if isinstance(error, _UNAVAILABLE):
         return StoreUnavailable()
     return None
-
-
-def new_trace_id() -> str:
-    """The id of the current trace, 32 hexadecimal digits; a random one where nothing is traced."""
-    context = trace.get_current_span().get_span_context()
-    return format(context.trace_id, "032x") if context.is_valid else secrets.token_hex(16)
 
 
 def refused(refusal: Refusal, locale: Locale, *, path: list[str | int] | None = None) -> dict[str, Any]:

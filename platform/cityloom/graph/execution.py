@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from graphql import GraphQLError, GraphQLNonNull, OperationType, execute
 from graphql.execution.values import get_variable_values
-from opentelemetry import metrics, trace
 
+from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.graph import errors as shown
 from cityloom.graph.allowance import Allowance, Buckets, TooExpensive
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from cityloom.graph.schema import Contract, Contracts
     from cityloom.graph.trusted import Trusted
 
-_tracer = trace.get_tracer("cityloom.graph")
-_meter = metrics.get_meter("cityloom.graph")
-_operations: Final = _meter.create_counter(
-    "cityloom.graph.operations", description="Operations, by type and by the way they were answered."
+_operations = telemetry.counter(
+    "cityloom.graph.operations", "Operations, by type and by the way they were answered (whole, mixed, executor)."
 )
-_costs: Final = _meter.create_histogram("cityloom.graph.cost", description="Cost of operations, in rows at most.")
+_costs = telemetry.histogram(
+    "cityloom.graph.cost", "Cost of operations, in rows at most.", "1", buckets=(1, 10, 100, 1_000, 10_000, 100_000)
+)
 
 
 class QueriesOnly(Refusal):
@@ -113,7 +113,7 @@ class GraphExecutor:
 
     async def execute(self, principal: Principal, request: Request, locale: Locale) -> Outcome:
         """Answer one operation; never raises but for cancellation."""
-        trace_id = shown.new_trace_id()
+        trace_id = telemetry.trace_id()
         try:
             async with asyncio.timeout(self._deadline) as deadline:
                 return await self._answer(principal, request, locale, trace_id)
@@ -149,13 +149,13 @@ class GraphExecutor:
         left = self.buckets.take(principal, cost, allowance, source=request.source)
         kind = operation.operation.value
         way = "executor" if plan is None else "whole" if plan.is_whole else "mixed"
-        _operations.add(1, {"type": kind, "way": way})
-        _costs.record(cost, {"type": kind})
+        _operations.add(1, {"graphql.operation.type": kind, "outcome": way})
+        _costs.record(cost, {"graphql.operation.type": kind})
         extensions = None
         if request.wants_cost:
             extensions = {"cost": {"operation": cost, "allowed": allowance.operation, "left": left}}
         # No argument, variable or name that a client chose goes into the span: they may hold personal data.
-        with _tracer.start_as_current_span(f"graphql {kind}", attributes={"graphql.operation.type": kind}):
+        with telemetry.span("graphql operation", {"graphql.operation.type": kind, "graphql.cost": cost}):
             answer = await plan.run() if plan is not None else Answer({})
             if plan is not None and plan.is_whole:
                 return self._whole(contract, prepared, request.operation_name, answer, extensions, (locale, trace_id))

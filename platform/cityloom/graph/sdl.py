@@ -42,12 +42,17 @@ class BreakingChangeUnannounced(Refusal):
 
 def whole(contracts: Contracts) -> str:
     """The SDL of a surface with every module, sorted, so that a difference is a change."""
-    return _HEAD + print_schema(lexicographic_sort_schema(contracts.whole.graphql)) + "\n"
+    return _HEAD + print_schema(_sorted(contracts)) + "\n"
+
+
+def _sorted(contracts: Contracts) -> GraphQLSchema:
+    """By way of text: sorting makes plain enums, which cannot print defaults that are members of Python's."""
+    return lexicographic_sort_schema(build_schema(print_schema(contracts.whole.graphql)))
 
 
 def of_module(contracts: Contracts, module: str) -> str:
     """What one module adds: its types whole, and what it contributes to the types of others as `extend type`."""
-    schema = lexicographic_sort_schema(contracts.whole.graphql)
+    schema = _sorted(contracts)
     owner = contracts.ownership
     parts = []
     for type_ in schema.type_map.values():

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
+from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.core.text import negotiate
 from cityloom.graph import errors as shown
@@ -79,7 +80,7 @@ class GraphEndpoint:
             known = shown.refusal_of(error)
             if known is not None:
                 return _refused(known, locale, media)
-            body = orjson.dumps({"errors": [shown.masked(error, locale, shown.new_trace_id())]})
+            body = orjson.dumps({"errors": [shown.masked(error, locale, telemetry.trace_id())]})
             return _response(body, 500, media)
 
     async def _parse(self, request: HttpRequest) -> list[Request] | Request:
