@@ -11,6 +11,7 @@ from cityloom.audit.service import write_entries
 from cityloom.core.crypto import FileKeyProvider
 from cityloom.core.database import Base
 from cityloom.core.principal import Principal, PrincipalKind
+from cityloom.core.rls import kind
 from cityloom.core.work import Works
 from cityloom.events.service import write_outbox
 from cityloom.graph.compiled import CompiledReads
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from cityloom.core.text import Locale
 
 _contracts: list[Contracts] = []
+#: Tables that a refused request may write to: keys of a new tenant, and the memory of keys that were sent.
+_MAY_GROW = {"tenant_data_keys", "idempotency_keys"}
 
 
 class Front:
@@ -44,7 +47,7 @@ class Front:
             _contracts.append(Contracts(modules(), "tenant"))
         self._executor = GraphExecutor(
             _contracts[0],
-            modules_of=_everything,
+            modules_of=_Everything(),
             begin=self.works.begin,
             reads=CompiledReads(Compiler(), database, self.services),
             services=self.services,
@@ -70,7 +73,7 @@ class Front:
         async with self.works.begin(Principal(tenant_id, PrincipalKind.SYSTEM, StatedRights(may_all=True))) as work:
             found: dict[str, int] = {}
             for table in Base.metadata.sorted_tables:
-                if "tenant_id" not in table.c or table.name in {"tenant_data_keys", "idempotency_keys"}:
+                if kind(table) != "tenant" or table.name in _MAY_GROW:
                     continue
                 mine = table.c.tenant_id == tenant_id
                 count = select(func.count()).select_from(table).where(mine)
@@ -81,8 +84,12 @@ class Front:
             return found
 
 
-async def _everything(_principal: Principal) -> frozenset[str]:
-    return frozenset(module.name for module in modules())
+class _Everything:
+    """Every module is on."""
+
+    async def __call__(self, principal: Principal) -> frozenset[str]:  # noqa: ARG002 - the protocol's
+        """Names of all modules."""
+        return frozenset(module.name for module in modules())
 
 
 def anonymous(tenant_id: UUID) -> Principal:

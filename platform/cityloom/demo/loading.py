@@ -1,0 +1,209 @@
+"""From generated people to rows: sealed by the thousand, copied into staging tables, inserted under row-level security.
+
+`COPY` into a table with row-level security is refused by PostgreSQL, so rows are copied into temporary tables and go on
+by INSERT … SELECT, which takes the path from the area itself and passes every policy, check and foreign key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+from sqlalchemy import Column, Double, Integer, LargeBinary, MetaData, Table, Text, Uuid, literal, select
+from sqlalchemy.dialects.postgresql import insert
+
+from cityloom.core.database import Base
+from cityloom.demo.papers import identity_number, phone_number
+from cityloom.demo.people import PlannedBuilding, build
+from cityloom.modules.areas.models import Area
+from cityloom.modules.registry import models as m
+from cityloom.modules.registry import people
+from cityloom.modules.registry.names import tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from cityloom.core.crypto import TenantKeys
+    from cityloom.core.work import Work
+
+_STAGING = MetaData()
+_UUIDS, _NUMBERS, _DOUBLES = (
+    {"id", "area_id"},
+    {"storeys", "floor", "size_dm2", "birth_year"},
+    {"longitude", "latitude"},
+)
+_BYTES = {"birth_on", "identity_number", "identity_index", "phone", "phone_index"}
+
+
+def _staging(target: Any, *columns: str) -> Table:  # noqa: ANN401 - a mapped class
+    def type_of(name: str) -> Any:  # noqa: ANN401 - a SQL type
+        if name in _UUIDS or name.endswith("_id"):
+            return Uuid()
+        return (
+            Integer()
+            if name in _NUMBERS
+            else Double()
+            if name in _DOUBLES
+            else LargeBinary()
+            if name in _BYTES
+            else Text()
+        )
+
+    return Table(
+        f"demo_{target.__tablename__}",
+        _STAGING,
+        *(Column(name, type_of(name)) for name in columns),
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DROP",
+    )
+
+
+#: Staging tables by their targets, holders first.
+STAGES: Final = {
+    m.Building: _staging(m.Building, "id", "area_id", "code", "name", "address", "storeys", "longitude", "latitude"),
+    m.Dwelling: _staging(m.Dwelling, "id", "area_id", "building_id", "unit", "number", "floor", "use", "size_dm2"),
+    m.Household: _staging(m.Household, "id", "area_id", "number", "kind", "dwelling_id"),
+    m.Resident: _staging(
+        m.Resident,
+        "id",
+        "area_id",
+        "name",
+        "sex",
+        "birth_year",
+        "birth_on",
+        "identity_number",
+        "identity_masked",
+        "identity_index",
+        "phone",
+        "phone_masked",
+        "phone_index",
+        "household_id",
+        "relationship",
+        "status",
+    ),
+    m.ResidentNameToken: _staging(m.ResidentNameToken, "id", "token"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where buildings can stand."""
+
+    id: UUID
+    name: str
+    centre: tuple[float, float] | None
+
+
+@dataclass
+class Rows:
+    """Rows of some buildings, ready to be copied."""
+
+    by_model: dict[type[Any], list[tuple[Any, ...]]] = field(default_factory=lambda: {model: [] for model in STAGES})
+
+    def count(self, model: type[Any]) -> int:
+        """How many there are of one sort."""
+        return len(self.by_model[model])
+
+
+def row_id(tenant_id: UUID, seed: int, kind: str, number: int) -> UUID:
+    """A UUIDv7 that follows from what it stands for; the time in it grows with the number, for the indexes' sake."""
+    digest = hashlib.blake2b(f"{seed}:{kind}:{number}".encode(), key=tenant_id.bytes, digest_size=10).digest()
+    moment = 1_735_689_600_000 + number
+    value = moment << 80 | int.from_bytes(digest)
+    value &= ~(0xF << 76) & ~(0x3 << 62)
+    return UUID(int=value | 0x7 << 76 | 0x2 << 62)
+
+
+def building_code(seed: int, number: int) -> str:
+    """The code of a demo building; its beginning says whose population it is."""
+    return f"DEMO-{seed}-{number + 1:05d}"
+
+
+def rows_of(
+    tenant_id: UUID, seed: int, keys: TenantKeys, grids: Sequence[Grid], planned: Sequence[PlannedBuilding]
+) -> Rows:
+    """Generate, seal and mask everything in some buildings."""
+    rows = Rows()
+    for one in planned:
+        for model, row in _rows(tenant_id, seed, keys, grids[one.grid], one):
+            rows.by_model[model].append(row)
+    return rows
+
+
+def _rows(
+    tenant_id: UUID, seed: int, keys: TenantKeys, grid: Grid, planned: PlannedBuilding
+) -> Iterator[tuple[type[Any], tuple[Any, ...]]]:
+    house, code = build(seed, planned), building_code(seed, planned.number)
+    building_id = row_id(tenant_id, seed, "building", planned.number)
+    turn = planned.number % 97 / 97 - 0.5, planned.number % 89 / 89 - 0.5
+    # Some 200 m around the centre of the grid.
+    position = (grid.centre[0] + turn[0] / 250, grid.centre[1] + turn[1] / 250) if grid.centre else (None, None)
+    name = f"{planned.number + 1}号楼"
+    yield m.Building, (building_id, grid.id, code, name, f"{grid.name}{name}", house.storeys, *position)
+    for place, home in enumerate(house.homes):
+        at = planned.number * 1_000 + place
+        dwelling_id = row_id(tenant_id, seed, "dwelling", at)
+        yield (
+            m.Dwelling,
+            (dwelling_id, grid.id, building_id, home.unit, home.number, home.floor, home.use, home.size_dm2),
+        )
+        if not home.people:
+            continue
+        household_id = row_id(tenant_id, seed, "household", at)
+        yield m.Household, (household_id, grid.id, f"{code}-{place + 1:03d}", "FAMILY", dwelling_id)
+        for person in home.people:
+            resident_id = row_id(tenant_id, seed, "resident", person.number)
+            phone = phone_number(person.number) if person.has_phone else None
+            born = people.birth_columns(keys, resident_id, person.born_on)
+            number = identity_number(person.number, person.born_on, person.sex)
+            identity = people.identity_columns(keys, resident_id, number)
+            yield (
+                m.Resident,
+                (
+                    resident_id,
+                    grid.id,
+                    person.name,
+                    person.sex,
+                    born["birth_year"],
+                    born["birth_on"],
+                    *identity.values(),
+                    *people.phone_columns(keys, resident_id, phone).values(),
+                    household_id,
+                    person.relationship,
+                    "LIVING",
+                ),
+            )
+            for token in tokens(person.name):
+                yield m.ResidentNameToken, (resident_id, token)
+
+
+async def load(work: Work, rows: Rows) -> None:
+    """Write rows in the work's transaction; what is there already stays as it is."""
+    connection = await work.session.connection()
+    raw = await work.connection()
+    for model, staging in STAGES.items():
+        await connection.run_sync(staging.create)
+        names = [column.name for column in staging.columns]
+        await raw.copy_records_to_table(staging.name, records=rows.by_model[model], columns=names)
+        target = Base.metadata.tables[model.__tablename__]
+        columns = [staging.c[name] for name in names]
+        if "area_path" in target.c:
+            source = select(Area.tenant_id, *columns, Area.path, *_times(work, target)).join_from(
+                staging, Area, (Area.tenant_id == work.tenant_id) & (Area.id == staging.c.area_id)
+            )
+            into = ["tenant_id", *names, "area_path", "created_at", "changed_at"]
+        else:
+            source = select(_constant(work.tenant_id, Uuid()), *columns)
+            into = ["tenant_id", *names]
+        await work.session.execute(insert(target).from_select(into, source).on_conflict_do_nothing())
+
+
+def _times(work: Work, target: Table) -> tuple[Any, Any]:
+    moment = _constant(work.now(), target.c.created_at.type)
+    return moment.label("created_at"), moment.label("changed_at")
+
+
+def _constant(value: object, type_: Any) -> Any:  # noqa: ANN401 - a SQL type and its literal
+    return literal(value, type_)
