@@ -41,6 +41,7 @@ _KEYS_STALE_SECONDS = 3600.0
 #: How soon keys are read again for a key id that is not known: rotation, but no amplifier.
 _ROTATION_SECONDS = 10.0
 _MAX_KEYS_BYTES = 262_144
+_MOST_KEYS = 8
 _YEAR_10000 = 253_402_300_800
 
 
@@ -97,12 +98,12 @@ class Issuers:
         if len(providers) != 1:
             return None
         provider = providers[0]
-        keys = await self._keys_of(provider.jwks_uri, header.get("kid"))
-        try:
-            verified = jwt.decode(token, keys, algorithms=list(ALGORITHMS))
-        except (JoseError, ValueError, TypeError, RecursionError):
-            return None
-        return self._identity(provider, verified.claims)
+        kid = header.get("kid")
+        verified = _verified(token, await self._keys_of(provider.jwks_uri, kid), kid)
+        if verified is None and kid is None:
+            # Without a key id in the token, a new key shows itself only by a signature that no old key made.
+            verified = _verified(token, await self._keys_of(provider.jwks_uri, None, is_suspect=True), None)
+        return None if verified is None else self._identity(provider, verified)
 
     def _identity(self, provider: m.IdentityProvider, claims: dict[str, Any]) -> Identity | None:
         now = self._clock.now().timestamp()
@@ -131,14 +132,14 @@ class Issuers:
             self._providers = (now, found)
         return self._providers[1]
 
-    async def _keys_of(self, uri: str, kid: object) -> KeySet:
+    async def _keys_of(self, uri: str, kid: object, *, is_suspect: bool = False) -> KeySet:
         known = self._keys.get(uri)
-        if known is not None and self._is_good(known, kid):
+        if known is not None and not is_suspect and self._is_good(known, kid):
             return known.keys
         async with self._lock:
             known = self._keys.get(uri)
             now = self._monotonic()
-            if known is not None and self._is_good(known, kid):
+            if known is not None and not is_suspect and self._is_good(known, kid):
                 return known.keys
             if now - self._tried_at.get(uri, -_ROTATION_SECONDS) >= _ROTATION_SECONDS:
                 self._tried_at[uri] = now
@@ -169,6 +170,16 @@ class Issuers:
             return KeySet.import_key_set({"keys": public})
         except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+
+def _verified(token: str, keys: KeySet, kid: object) -> dict[str, Any] | None:
+    """The claims, where one of the keys signed them; only keys of this id are tried where the token names one."""
+    for key in [key for key in keys if kid is None or key.kid == kid][:_MOST_KEYS]:
+        try:
+            return jwt.decode(token, key, algorithms=list(ALGORITHMS)).claims
+        except (JoseError, ValueError, TypeError, RecursionError):
+            continue
+    return None
 
 
 def _is_time(value: object) -> TypeGuard[float]:
