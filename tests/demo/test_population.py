@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,7 +29,7 @@ def test_scales_are_exact_and_small_is_a_part_of_full() -> None:
     assert len(full) == people.FULL_BUILDINGS
     assert {one.grid for one in small} == set(range(654)), "a worker of any grid sees somebody"
     numbers = [(one.first_resident, one.residents) for one in full]
-    assert all(a + n == b for (a, n), (b, _) in zip(numbers, numbers[1:], strict=False))
+    assert all(a + n == b for (a, n), (b, _) in pairwise(numbers))
 
 
 def test_numbers_are_well_formed_unique_and_nobodys() -> None:
@@ -88,8 +89,9 @@ async def test_rows_hang_together_and_are_found(front: Front, alder: AreaTree) -
         assert birth_date_in(number).isoformat() == keys.open("residents", "birth_on", resident.id, resident.birth_on)
     found = await front.data(
         alder.administrator,
-        "query($n: String!, $s: String!) { one: residents(where: {identityNumber: $n}) { nodes { name identityNumber } }"
-        " many: residents(first: 100, where: {search: $s}) { nodes { name } } }",
+        """query($n: String!, $s: String!) {
+             one: residents(where: {identityNumber: $n}) { nodes { name identityNumber } }
+             many: residents(first: 100, where: {search: $s}) { nodes { name } } }""",
         {"n": number, "s": resident.name},
     )
     assert found["one"]["nodes"] == [{"name": resident.name, "identityNumber": "*" * 14 + number[-4:]}]
