@@ -41,3 +41,11 @@ async def database(server: TestServer, admin_url: str) -> AsyncIterator[Database
 def clock() -> ManualClock:
     """A clock that the test moves."""
     return ManualClock()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many probes across tenants the run made; workers hand the numbers over as properties of tests."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    probes = sum(value for report in reports for name, value in report.user_properties if name == "cross_tenant_probes")
+    if probes:
+        terminalreporter.write_line(f"cross-tenant probes: {probes}")

@@ -1,0 +1,141 @@
+"""Two cities that are equal but for a canary in every text, onboarded from a pack and filled through the API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from sqlalchemy import select
+
+from cityloom.access import models as access
+from cityloom.access.service.sessions import open_session
+from cityloom.core.crypto import identity_check_digit
+from cityloom.core.ids import new_id
+from cityloom.tenancy.packs import PackSource
+from cityloom.tenancy.system import system_principal
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from starlette.applications import Starlette
+
+    from cityloom.app import Platform
+
+_MANIFEST = """\
+slug = "{slug}"
+names = {{ zh = "{canary}市", en = "{canary} City" }}
+description = {{ zh = "{canary}", en = "{canary}" }}
+division_code = "{code}"
+extends = "packs/grid-city"
+"""
+
+#: Roles with the area that each holds; the empty code is the whole city.
+HOLDERS = {
+    "city_administrator": "",
+    "analyst": "",
+    "auditor": "",
+    "street_lead": "001",
+    "community_worker": "001001",
+    "grid_lead": "001001001",
+    "grid_worker": "001001001",
+}
+
+
+@dataclass
+class Twin:
+    """One of the two: its id, a bearer for each role, and ids that the API answered, by type name."""
+
+    slug: str
+    canary: str
+    id: UUID
+    bearers: dict[str, str]
+    client: httpx.AsyncClient
+    ids: dict[str, list[str]] = field(default_factory=dict)
+
+    async def send(self, role: str | None, document: str, variables: dict[str, Any] | None = None) -> httpx.Response:
+        """Send one operation as the holder of a role; as nobody where the role is None."""
+        headers = {"accept": "application/graphql-response+json", "accept-language": "en"}
+        if role is not None:
+            headers["authorization"] = f"Bearer {self.bearers[role]}"
+        return await self.client.post("/graphql", json={"query": document, "variables": variables or {}}, headers=headers)
+
+    async def ask(self, role: str | None, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The data of an answer that must have no errors."""
+        answer = (await self.send(role, document, variables)).json()
+        assert "errors" not in answer, answer["errors"]
+        found: dict[str, Any] = answer["data"]
+        return found
+
+    async def make(self, mutation: str, input_: dict[str, Any], type_: str) -> str:
+        """Carry out a mutation as administrator and answer the id of what it made."""
+        document = (
+            f"mutation ($input: {mutation[0].upper()}{mutation[1:]}Input!) "
+            f"{{ {mutation}(input: $input) {{ __typename ... on {type_} {{ id }} ... on Refusal {{ code message path }} }} }}"
+        )
+        answer = (await self.ask("city_administrator", document, {"input": input_}))[mutation]
+        assert answer["__typename"] == type_, answer
+        self.ids.setdefault(type_, []).append(answer["id"])
+        return str(answer["id"])
+
+
+def pack(slug: str, canary: str, division: str) -> PackSource:
+    """A small city: one street with two communities of two grids each, an account per role."""
+    areas = [f"{division},{canary}市,CITY,,,,,", f"{division}001,{canary}街道,STREET,{division},,,,"]
+    for community in ("001", "002"):
+        areas.append(f"{division}001{community},{canary}社区{community},COMMUNITY,{division}001,,,,")
+        areas += [
+            f"{division}001{community}{grid},{canary}网格{community}{grid},GRID,{division}001{community},,,,"
+            for grid in ("001", "002")
+        ]
+    accounts = [f"{role.replace('_', '-')},{canary}{role},zh,{'true' if role == 'city_administrator' else 'false'},true" for role in sorted(HOLDERS)]
+    memberships = [
+        f"{role.replace('_', '-')},{role},{division + area if area else ''},,false" for role, area in sorted(HOLDERS.items())
+    ]
+    files = {
+        "tenant.toml": _MANIFEST.format(slug=slug, canary=canary, code=division),
+        "areas.csv": "\n".join(["code,name,kind,parent,valid_from,valid_to,longitude,latitude", *sorted(areas)]) + "\n",
+        "accounts.csv": "\n".join(["login,name,locale,is_developer,enabled", *sorted(accounts)]) + "\n",
+        "memberships.csv": "\n".join(["login,role,area,department,own", *sorted(memberships)]) + "\n",
+        "departments.csv": f"code,name,parent\ncivil,{canary}民政局,\n",
+    }
+    return PackSource({name: text.encode() for name, text in files.items()})
+
+
+async def plant(platform: Platform, app: Starlette, name: str, *, division: str = "999901") -> Twin:
+    """Onboard one twin and fill two of its grids; its slug and canary are fresh, so that a test finds only its own."""
+    mark = new_id().hex[-8:]
+    slug, canary = f"{name}{mark}", f"{name.upper()}{mark}"
+    done = await platform.tenants.apply(pack(slug, canary, division), actor="tests")
+    bearers = {}
+    async with platform.works.begin(system_principal(done.tenant_id)) as work:
+        for account in (await work.session.scalars(select(access.Account))).all():
+            if account.login.replace("-", "_") in HOLDERS:
+                bearers[account.login.replace("-", "_")] = (await open_session(work, account.id)).token
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://platform.test")
+    twin = Twin(slug, canary, done.tenant_id, bearers, client)
+    found = await twin.ask("city_administrator", "{ areas(first: 50) { edges { node { id code } } } }")
+    areas = {edge["node"]["code"]: edge["node"]["id"] for edge in found["areas"]["edges"]}
+    twin.ids["Area"] = list(areas.values())
+    for at, grid in enumerate((f"{division}001001001", f"{division}001002001")):
+        await _people(twin, areas[grid], at)
+    for type_, root in (("Account", "accounts"), ("Role", "roles"), ("Membership", "memberships"), ("Department", "departments")):
+        answer = await twin.ask("city_administrator", f"{{ {root}(first: 20) {{ edges {{ node {{ id }} }} }} }}")
+        twin.ids[type_] = [edge["node"]["id"] for edge in answer[root]["edges"]]
+    return twin
+
+
+async def _people(twin: Twin, area_id: str, at: int) -> None:
+    canary = twin.canary
+    building = await twin.make("buildingCreate", {"areaId": area_id, "code": f"{canary}{at}", "name": f"{canary}大楼", "address": f"{canary}路{at}号"}, "Building")
+    dwelling = await twin.make("dwellingCreate", {"buildingId": building, "number": f"{canary}-{at}01", "use": "OWNED"}, "Dwelling")
+    household = await twin.make("householdCreate", {"number": f"{canary}{at}", "dwellingId": dwelling}, "Household")
+    for person in range(2):
+        # An area code that was never issued: the number can belong to nobody.
+        digits = f"0000001990010{1 + person}{at:02}{person}"
+        number = digits + identity_check_digit(digits)
+        await twin.make(
+            "residentCreate",
+            {"householdId": household, "name": f"{canary}{person}", "birthOn": f"1990-01-0{1 + person}", "identityNumber": number, "phone": f"1990000{at}{person}11"[:11]},
+            "Resident",
+        )
