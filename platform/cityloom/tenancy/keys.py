@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 class DataKeyTable:
-    """The table `tenant_data_keys` as the store of wrapped keys; each call is a transaction of that tenant."""
+    """The table `tenant_data_keys` as the store of wrapped keys; each call is a transaction of that tenant.
 
-    def __init__(self, database: Database) -> None:
+    Where only first keys are to be added, a second one fails, even if it was begun before the first was there.
+    """
+
+    def __init__(self, database: Database, *, only_first: bool = False) -> None:
         self._database = database
+        self._only_first = only_first
 
     async def load(self, tenant_id: UUID) -> list[WrappedKey]:
         """All of the tenant's keys, oldest first, the destroyed ones too."""
@@ -35,9 +39,10 @@ class DataKeyTable:
     async def add(self, key: WrappedKey) -> None:
         """Keep a new key. Raises `IntegrityError` where another process adds one for the purpose at the same time."""
         async with self._database.session(Context(key.tenant_id)) as session:
-            newest = await session.scalar(
-                select(func.max(TenantDataKey.generation)).where(TenantDataKey.purpose == key.purpose.value)
-            )
+            newest = None
+            if not self._only_first:
+                query = select(func.max(TenantDataKey.generation)).where(TenantDataKey.purpose == key.purpose.value)
+                newest = await session.scalar(query)
             session.add(
                 TenantDataKey(
                     id=key.key_id,
@@ -84,7 +89,9 @@ class KeyRing(Keyring):
     def __init__(self, provider: KeyProvider, database: Database, clock: Clock | None = None) -> None:
         self._table = DataKeyTable(database)
         self._sure: set[UUID] = set()
-        super().__init__(provider, self._table, clock or SystemClock())
+        clock = clock or SystemClock()
+        self._first = Keyring(provider, DataKeyTable(database, only_first=True), clock)
+        super().__init__(provider, self._table, clock)
 
     async def of(self, tenant_id: UUID) -> TenantKeys:
         """The tenant's keys; a tenant that never had any gets its first. Destroyed keys are never made again."""
@@ -98,8 +105,8 @@ class KeyRing(Keyring):
         """Make the first keys of a tenant; where another process has just made them, those stay."""
         for _ in Purpose:
             try:
-                await super().create(tenant_id, algorithm)
+                await self._first.create(tenant_id, algorithm)
             except IntegrityError:
                 continue
             return
-        await super().create(tenant_id, algorithm)
+        await self._first.create(tenant_id, algorithm)
