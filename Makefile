@@ -18,7 +18,7 @@ up: .venv/.runtime .venv/.project
 	@exec $(PY) -m cityloom up $(ARGS)
 
 test: .venv/.dev .venv/.project
-	@exec $(PY) -m pytest -n $(WORKERS) --dist loadscope $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: .venv/.dev .venv/.project
 	$(PY) -m ruff check .
@@ -36,7 +36,7 @@ fuzz: .venv/.dev .venv/.project
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(PY) -m pytest -m fuzz $(ARGS)
 
 coverage: .venv/.dev .venv/.project
-	@exec $(PY) -m pytest -n $(WORKERS) --dist loadscope --cov --cov-report=term $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)
 
 # Keeps the versions it finds in the lock files; UPGRADE=1 takes the newest that pyproject.toml allows.
 lock: .venv/.dev
