@@ -48,14 +48,18 @@ class Desk:
         """A caller of one city."""
         return callers(self.cities[city], city)[name]
 
-    def plan(self, text: str, principal: Principal, variables: dict[str, Any] | None = None, name: str | None = None) -> Query:
+    def plan(
+        self, text: str, principal: Principal, variables: dict[str, Any] | None = None, name: str | None = None
+    ) -> Query:
         """The plan of a valid document."""
         document = parse(text)
         errors = validate(self.schema, document)
         assert not errors, errors
         return self.compiler.plan(self.schema, document, name, variables, principal, document_key=text)
 
-    async def ask(self, text: str, principal: Principal, variables: dict[str, Any] | None = None, name: str | None = None) -> Answer:
+    async def ask(
+        self, text: str, principal: Principal, variables: dict[str, Any] | None = None, name: str | None = None
+    ) -> Answer:
         """The compiled answer."""
         return await self.plan(text, principal, variables, name).run(self.fetch, context="context")
 
@@ -76,14 +80,21 @@ async def desk(server: TestServer) -> AsyncIterator[Desk]:
     name = f"cityloom_test_paper_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{os.getpid()}"
     root = await asyncpg.connect(**asyncpg_arguments(make_url(server.url_of("postgres"))))
     await root.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    await root.execute(f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING UTF8 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'")
+    await root.execute(
+        f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING UTF8 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
+    )
     admin_arguments = asyncpg_arguments(make_url(server.url_of(name)))
     admin = await asyncpg.connect(**admin_arguments)
     await create_tables(admin)
     cities = [make_city(seed, size) for seed, size in enumerate(SIZES)]
     for city in cities:
         await store(admin, city)
-    pool = await asyncpg.create_pool(**{**admin_arguments, "user": APP, "password": os.environ.get("TEST_APP_PASSWORD")}, server_settings=SERVER_SETTINGS, min_size=1, max_size=2)
+    pool = await asyncpg.create_pool(
+        **{**admin_arguments, "user": APP, "password": os.environ.get("TEST_APP_PASSWORD")},
+        server_settings=SERVER_SETTINGS,
+        min_size=1,
+        max_size=2,
+    )
     yield Desk(pool, admin, paper_schema()._schema, cities)
     await pool.close()
     await admin.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     Join = Callable[[Any, Any], ColumnElement[bool]]
     #: (alias, typed arguments as bind elements) → a condition on the root's rows.
     Narrow = Callable[..., ColumnElement[bool]]
+    #: (arguments of `narrow` by Python name, caller, services) → the same with other values; sync or async.
+    Prepare = Callable[[dict[str, Any], Any, Any], Any]
+
+#: An alias of a mapped class, whose attributes are columns: no static type knows them.
+Entity: TypeAlias = Any
+#: An annotation, evaluated or made when the program runs.
+Annotation: TypeAlias = Any
+#: A value of JSON, or a Python value that becomes one.
+Plain: TypeAlias = Any
+#: A type of SQLAlchemy, class or instance.
+SqlType: TypeAlias = Any
+#: What a slice hands to its own functions: the platform's services.
+Services: TypeAlias = Any
 
 #: The key of the binding in `StrawberryField.metadata`.
 BINDING: Final = "cityloom.binding"
@@ -48,15 +61,17 @@ class Ordering:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A filter of its own: `sql(alias, value)` is the condition; `prepare(value, principal)` may change the value before it is bound.
+    """A filter of its own: `sql(alias, value)` is the condition.
 
-    `requires` names a permission without which the filter is refused.
+    `prepare(value, principal, services)`, sync or async, may change the value before it is bound, for example into a
+    blind index; `sql_type` is then the type that it is bound as. `requires` names a permission without which the filter
+    is refused.
     """
 
     type: Any
     sql: Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
     description: str
-    prepare: Callable[[Any, Any], Any] | None = None
+    prepare: Callable[[Any, Any, Any], Any] | None = None
     sql_type: Any = None
     requires: str | None = None
 
@@ -154,6 +169,7 @@ class RootOneBinding(Binding):
 
     narrow: Narrow | None
     target: type[Any]
+    prepare: Prepare | None = None
 
 
 @dataclass(slots=True)
@@ -163,6 +179,7 @@ class RootConnectionBinding(Binding):
     narrow: Narrow | None
     target: type[Any]
     limit: int | None = None
+    prepare: Prepare | None = None
 
 
 @dataclass(slots=True)
@@ -190,6 +207,7 @@ class RootAggregateBinding(Binding):
     sums: Mapping[str, tuple[Callable[[Any], ColumnElement[Any]], str]]
     narrow: Narrow | None
     limit: int
+    prepare: Prepare | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +217,8 @@ class FilterBinding:
     kind: str
     field: Binding | None = None
     match: Match | None = None
-    target: Callable[[], BoundType] | None = None
-    python_type: Any = None
+    target: BoundType | None = None
+    python_type: Annotation = None
     module: str | None = None
 
 
@@ -213,7 +231,7 @@ class GraphPart:
     target: type[Any] | None = None
 
 
-def binding_of(strawberry_field: Any) -> Any:  # noqa: ANN401 - Strawberry's field or none
+def binding_of(strawberry_field: Plain) -> Plain:
     """The binding of a Strawberry field; None for an ordinary one."""
     return None if strawberry_field is None else strawberry_field.metadata.get(BINDING)
 
@@ -226,4 +244,4 @@ def bound_type_of(cls: object) -> BoundType | None:
 
 def columns_of(columns: Column | Sequence[Column]) -> tuple[Column, ...]:
     """One column or several as a tuple."""
-    return tuple(columns) if isinstance(columns, tuple | list) else (columns,)  # type: ignore[arg-type]
+    return tuple(columns) if isinstance(columns, tuple | list) else (cast("Column", columns),)

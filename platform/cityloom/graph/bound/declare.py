@@ -12,7 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from strawberry.utils.str_converters import to_camel_case
 
 from cityloom.graph.bound import bindings as bd
-from cityloom.graph.bound.bindings import Binding, BoundType, DeclarationError, GraphPart, binding_of
+from cityloom.graph.bound.bindings import Binding, BoundType, DeclarationError, GraphPart, Plain, binding_of
 from cityloom.graph.bound.checks import check_field, check_type
 from cityloom.graph.bound.fields import BoundField, declare, over
 from cityloom.graph.bound.inputs import enum_type
@@ -47,13 +47,17 @@ def bound(
     def wrap(cls: C) -> C:
         described = _description(cls)
         if issubclass(cls, Node) != (tag is not None) or (tag is not None and not re.fullmatch("[a-z]{4}", tag)):
-            raise DeclarationError(f"{cls.__name__}: derive from b.Node and give a tag of four lowercase letters, or neither")
-        made = strawberry.type(cls, name=name, description=described)
+            raise DeclarationError(
+                f"{cls.__name__}: derive from b.Node and give a tag of four lowercase letters, or neither"
+            )
+        made: Any = strawberry.type(cls, name=name, description=described)
         orders = {key: _ordering(key, value) for key, value in (orderings or {}).items()}
-        type_ = BoundType(cls.__strawberry_definition__.name, model, tag, module, read, scope, orders, dict(matches or {}), cls)
+        type_ = BoundType(
+            made.__strawberry_definition__.name, model, tag, module, read, scope, orders, dict(matches or {}), cls
+        )
         cls.__bound__ = type_  # type: ignore[attr-defined] # read by bound_type_of
         check_type(type_)
-        for field in cls.__strawberry_definition__.fields:
+        for field in made.__strawberry_definition__.fields:
             _adopt(cls, field, module, type_)
         return cast("C", made)
 
@@ -68,7 +72,9 @@ def extend(target: type[Any], *, module: str) -> Callable[[C], C]:
         if type_ is None:
             raise DeclarationError(f"{cls.__name__}: {target!r} is no bound type, it cannot be extended")
         if type_.inputs:
-            raise DeclarationError(f"{cls.__name__}: {type_.name} was already used by a schema; import all modules first")
+            raise DeclarationError(
+                f"{cls.__name__}: {type_.name} was already used by a schema; import all modules first"
+            )
         made = _part(cls, GraphPart("extension", module, target), type_)
         type_.extensions.append(made)
         return made
@@ -86,7 +92,7 @@ def interface(cls: C) -> C:
     return strawberry.interface(cls, description=_description(cls))
 
 
-def shared(description: str) -> Any:  # noqa: ANN401 - a field specifier
+def shared(description: str) -> Plain:
     """A field of an interface: every implementing type declares it again with its own binding."""
     return declare(Binding(), description)
 
@@ -102,7 +108,7 @@ def _part(cls: C, part: GraphPart, type_: BoundType | None) -> C:
     return made
 
 
-def _adopt(cls: type[Any], field: Any, module: str, type_: BoundType | None) -> None:  # noqa: ANN401 - Strawberry's field
+def _adopt(cls: type[Any], field: Plain, module: str, type_: BoundType | None) -> None:
     binding = binding_of(field)
     if isinstance(binding, Binding) and not isinstance(binding, bd.GlobalIdBinding):
         binding.module = module
@@ -134,21 +140,36 @@ def root_aggregate(
     by: Mapping[str, bd.Column | bd.Dimension | Callable[[Any], ColumnElement[Any]]],
     sums: Mapping[str, bd.Column | Callable[[Any], ColumnElement[Any]]] | None = None,
     narrow: bd.Narrow | None = None,
+    prepare: bd.Prepare | None = None,
     limit: int = 1_000,
-) -> Any:  # noqa: ANN401 - a field specifier
+) -> Plain:
     """Counts, and sums of whole numbers, over all visible rows by declared dimensions. Annotate it `list[b.Group]`."""
-    dimensions = {key: value if isinstance(value, bd.Dimension) else bd.Dimension(over(value), f"By {key.lower().replace('_', ' ')}.") for key, value in by.items()}
+    dimensions = {
+        key: value
+        if isinstance(value, bd.Dimension)
+        else bd.Dimension(over(value), f"By {key.lower().replace('_', ' ')}.")
+        for key, value in by.items()
+    }
     for value in [*by.values(), *(sums or {}).values()]:
         _not_protected(target, value)
-    amounts = {key: (over(value), f"The sum of {key.replace('_', ' ')} over the group.") for key, value in (sums or {}).items()}
-    return declare(bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit), description)
+    amounts = {
+        key: (over(value), f"The sum of {key.replace('_', ' ')} over the group.") for key, value in (sums or {}).items()
+    }
+    return declare(bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit, prepare), description)
 
 
 def _not_protected(target: type[Any], value: object) -> None:
     for field in target.__strawberry_definition__.fields:
         binding = binding_of(field)
-        if isinstance(binding, bd.ColumnBinding) and binding.protected and isinstance(value, InstrumentedAttribute) and value in (binding.column, binding.masked):
-            raise DeclarationError(f"{target.__name__}: {value} is protected by {binding.protected}, it cannot be grouped or summed")
+        if (
+            isinstance(binding, bd.ColumnBinding)
+            and binding.protected
+            and isinstance(value, InstrumentedAttribute)
+            and value in (binding.column, binding.masked)
+        ):
+            raise DeclarationError(
+                f"{target.__name__}: {value} is protected by {binding.protected}, it cannot be grouped or summed"
+            )
 
 
 class Group:
@@ -156,19 +177,29 @@ class Group:
 
 
 def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
-    bound_type = binding.target.__bound__  # type: ignore[attr-defined] # a bound type
+    bound_type = binding.target.__bound__
     base = "".join(part.capitalize() for part in key.split("_"))
-    dimensions = enum_type(f"{base}By", f"What {bound_type.name} can be grouped by here.", {name: made.description for name, made in binding.by.items()})
+    dimensions = enum_type(
+        f"{base}By",
+        f"What {bound_type.name} can be grouped by here.",
+        {name: made.description for name, made in binding.by.items()},
+    )
     bound_type.inputs[f"by:{key}"] = dimensions
     space: dict[str, Any] = {
-        "keys": strawberry.field(description="One value per dimension asked for, in that order: as text, global ids for things; null where there is none."),
+        "keys": strawberry.field(
+            description="One value per dimension asked for, in that order: as text, global ids for things; null where there is none."
+        ),
         "count": strawberry.field(description="How many rows the group has."),
     }
     types: dict[str, Any] = {"keys": list[str | None], "count": int}
     for name, (_, text) in binding.sums.items():
         space[name], types[name] = strawberry.field(description=text), BigInt
     space |= {"__annotations__": types, "__module__": sys.modules[__name__].__name__}
-    return strawberry.type(type(f"{base}Group", (), space), name=f"{base}Group", description=f"Counts and sums over a group of {bound_type.name}.")
+    return strawberry.type(
+        type(f"{base}Group", (), space),
+        name=f"{base}Group",
+        description=f"Counts and sums over a group of {bound_type.name}.",
+    )
 
 
 __all__ = ["Group", "bound", "extend", "interface", "query", "root_aggregate", "shared"]

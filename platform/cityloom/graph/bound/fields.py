@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any, Optional, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import strawberry
 from strawberry.annotation import StrawberryAnnotation
@@ -12,7 +12,15 @@ from strawberry.types.field import StrawberryField
 from strawberry.types.unset import UNSET
 
 from cityloom.graph.bound import bindings as bd
-from cityloom.graph.bound.bindings import BINDING, Binding, DeclarationError, binding_of, bound_type_of
+from cityloom.graph.bound.bindings import (
+    BINDING,
+    Annotation,
+    Binding,
+    DeclarationError,
+    Plain,
+    binding_of,
+    bound_type_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,21 +48,23 @@ class BoundField(StrawberryField):
         self._arguments = value
 
 
-def declare(binding: Binding, description: str, **options: Any) -> Any:  # noqa: ANN401 - stands for a value of the annotated type
+def declare(binding: Binding, description: str, **options: Plain) -> Plain:
     """A field with a binding; a field without description is refused."""
     if not description or not description.strip():
         raise DeclarationError("a bound field needs a description: it is the public manual")
     return BoundField(description=inspect.cleandoc(description), metadata={BINDING: binding}, **options)
 
 
-def column(column: bd.Column, description: str, *, filters: frozenset[str] = frozenset(), field: str | None = None) -> Any:  # noqa: ANN401 - a field specifier
+def column(
+    column: bd.Column, description: str, *, filters: frozenset[str] = frozenset(), field: str | None = None
+) -> Plain:
     """A column. `filters` names the operators of `where`; `field` a field permission that protects it (then it must be nullable)."""
     if field is not None and filters:
         raise DeclarationError(f"{column}: a protected field cannot be filtered on, that would tell what it hides")
     return declare(bd.ColumnBinding(column, frozenset(filters), field), description)
 
 
-def masked(column: bd.Column, *, field: str, description: str, full: bd.Column | None = None) -> Any:  # noqa: ANN401 - a field specifier
+def masked(column: bd.Column, *, field: str, description: str, full: bd.Column | None = None) -> Plain:
     """A protected column: `column` holds the masked form in clear; `full` the whole value where it is stored in clear too.
 
     ABSENT answers null and an error FORBIDDEN; MASKED the masked form; FULL `full`, or the masked form where there is none.
@@ -62,12 +72,18 @@ def masked(column: bd.Column, *, field: str, description: str, full: bd.Column |
     return declare(bd.ColumnBinding(full if full is not None else column, frozenset(), field, column), description)
 
 
-def expression(sql: Callable[[Any], ColumnElement[Any]], description: str, *, field: str | None = None) -> Any:  # noqa: ANN401 - a field specifier
+def expression(sql: Callable[[Any], ColumnElement[Any]], description: str, *, field: str | None = None) -> Plain:
     """A scalar SQL expression over the row's alias; sub-selects are confined to the tenant and to what the caller may read."""
     return declare(bd.ExpressionBinding(sql, field), description)
 
 
-def resolved(resolve: Callable[[list[Any], Any], Any], *, needs: tuple[bd.Column, ...], description: str, field: str | None = None) -> Any:  # noqa: ANN401 - a field specifier
+def resolved(
+    resolve: Callable[[list[Any], Any], Any],
+    *,
+    needs: tuple[bd.Column, ...],
+    description: str,
+    field: str | None = None,
+) -> Plain:
     """A Python function (sync or async) `(rows, context) -> values`, called once for all rows of an answer.
 
     Rows have the needed columns as attributes.
@@ -75,45 +91,63 @@ def resolved(resolve: Callable[[list[Any], Any], Any], *, needs: tuple[bd.Column
     return declare(bd.ResolvedBinding(resolve, tuple(needs), field), description)
 
 
-def one(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Any:  # noqa: ANN401 - a field specifier
+def one(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:
     """A to-one relation by the foreign key column of this type's table, or by a condition `(alias, target alias)`."""
     key, on = _key(target)
     return declare(bd.OneBinding(key, on, filterable), description)
 
 
-def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Any:  # noqa: ANN401 - a field specifier
+def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Plain:
     """A relation to a union or interface: one nullable foreign key column per member; the first visible row answers."""
     return declare(bd.OneOfBinding(arms), description)
 
 
-def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Any:  # noqa: ANN401 - a field specifier
+def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:
     """A to-many relation by the foreign key column of the other table, or by a condition `(alias, target alias)`, in pages."""
     key, on = _key(target)
     return declare(bd.ManyBinding(key, on, None, filterable), description)
 
 
-def many(target: bd.Column | bd.Join, description: str, *, limit: int = bd.LARGEST_PAGE, filterable: bool = True) -> Any:  # noqa: ANN401 - a field specifier
+def many(
+    target: bd.Column | bd.Join, description: str, *, limit: int = bd.LARGEST_PAGE, filterable: bool = True
+) -> Plain:
     """A to-many relation as a plain list of at most `limit` rows in the type's first ordering."""
     key, on = _key(target)
     return declare(bd.ManyBinding(key, on, limit, filterable), description)
 
 
-def root_one(target: type[Any], description: str, *, narrow: bd.Narrow | None = None) -> Any:  # noqa: ANN401 - a field specifier
-    """A root field for one row: argument `id`, or the arguments of `narrow(alias, …)`."""
-    return declare(bd.RootOneBinding(narrow, target), description)
+def root_one(
+    target: type[Any], description: str, *, narrow: bd.Narrow | None = None, prepare: bd.Prepare | None = None
+) -> Plain:
+    """A root field for one row: argument `id`, or the arguments of `narrow(alias, …)`.
+
+    `prepare(arguments, principal, services)`, sync or async, may change their values before they are bound; ids are UUIDs by then.
+    """
+    return declare(bd.RootOneBinding(narrow, target, prepare), description)
 
 
-def root_connection(target: type[Any], description: str, *, narrow: bd.Narrow | None = None) -> Any:  # noqa: ANN401 - a field specifier
+def root_connection(
+    target: type[Any], description: str, *, narrow: bd.Narrow | None = None, prepare: bd.Prepare | None = None
+) -> Plain:
     """A root field for all visible rows in pages; `narrow(alias, …)` adds a condition and arguments."""
-    return declare(bd.RootConnectionBinding(narrow, target), description)
+    return declare(bd.RootConnectionBinding(narrow, target, None, prepare), description)
 
 
-def root_list(target: type[Any], description: str, *, limit: int = bd.LARGEST_PAGE, narrow: bd.Narrow | None = None) -> Any:  # noqa: ANN401 - a field specifier
+def root_list(
+    target: type[Any],
+    description: str,
+    *,
+    limit: int = bd.LARGEST_PAGE,
+    narrow: bd.Narrow | None = None,
+    prepare: bd.Prepare | None = None,
+) -> Plain:
     """A root field for a short plain list."""
-    return declare(bd.RootConnectionBinding(narrow, target, limit), description)
+    return declare(bd.RootConnectionBinding(narrow, target, limit, prepare), description)
 
 
-def argument(description: str, *, of: str | tuple[str, ...] | None = None, name: str | None = None) -> StrawberryArgumentAnnotation:
+def argument(
+    description: str, *, of: str | tuple[str, ...] | None = None, name: str | None = None
+) -> StrawberryArgumentAnnotation:
     """Describes an argument of a `narrow` function: `Annotated[strawberry.ID, b.argument("…", of="area")]`.
 
     `of` names the tags of the types whose global ids are taken; the function then gets a UUID (null for an id of another
@@ -123,7 +157,9 @@ def argument(description: str, *, of: str | tuple[str, ...] | None = None, name:
     return strawberry.argument(description=description, name=name, metadata={"tags": tags} if tags else None)
 
 
-def dimension(sql: bd.Column | Callable[[Any], ColumnElement[Any]], description: str, *, tag: str | None = None) -> bd.Dimension:
+def dimension(
+    sql: bd.Column | Callable[[Any], ColumnElement[Any]], description: str, *, tag: str | None = None
+) -> bd.Dimension:
     """Something to group by: a column or an expression over the alias; with `tag`, ids become global ids."""
     return bd.Dimension(over(sql), description, tag)
 
@@ -133,39 +169,62 @@ def over(sql: bd.Column | Callable[[Any], ColumnElement[Any]]) -> Callable[[Any]
     key = getattr(sql, "key", None)
     if key is None:
         return sql  # type: ignore[return-value] # then it is the function
-    return lambda alias: getattr(alias, key)  # type: ignore[no-any-return] # an attribute of an ORM alias
+    return lambda alias: getattr(alias, key)
 
 
 def _key(target: bd.Column | bd.Join) -> tuple[bd.Column | None, bd.Join | None]:
     return (None, target) if inspect.isfunction(target) else (target, None)  # type: ignore[return-value] # decided by the test
 
 
-def _argument(name: str, type_: Any, description: str, default: object = UNSET, metadata: Mapping[str, Any] | None = None) -> StrawberryArgument:  # noqa: ANN401 - an annotation
+def _argument(
+    name: str, type_: Annotation, description: str, default: object = UNSET, metadata: Mapping[str, Any] | None = None
+) -> StrawberryArgument:
     return StrawberryArgument(
-        python_name=name, graphql_name=None, type_annotation=StrawberryAnnotation(type_), description=description, default=default, metadata=metadata
+        python_name=name,
+        graphql_name=None,
+        type_annotation=StrawberryAnnotation(type_),
+        description=description,
+        default=default,
+        metadata=metadata,
     )
 
 
-def _page(binding: Binding, target: bd.BoundType) -> list[StrawberryArgument]:
-    from cityloom.graph.bound.inputs import filter_of, order_of
+def _page(target: bd.BoundType) -> list[StrawberryArgument]:
+    from cityloom.graph.bound.inputs import filter_of, list_of, optional, order_of
 
     page = f"{bd.USUAL_PAGE} where neither `first` nor `last` is given, at most {bd.LARGEST_PAGE}."
     found = [
-        _argument("first", Optional[int], f"How many items from the beginning (or after `after`): {page}"),
-        _argument("after", Optional[str], "A cursor: only what comes after it."),
-        _argument("last", Optional[int], f"How many items from the end (or before `before`), still in the list's order: at most {bd.LARGEST_PAGE}. Not together with `first`."),
-        _argument("before", Optional[str], "A cursor: only what comes before it."),
-        _argument("where", Optional[filter_of(target)], "Only items that match; all conditions together."),
+        _argument("first", optional(int), f"How many items from the beginning (or after `after`): {page}"),
+        _argument("after", optional(str), "A cursor: only what comes after it."),
+        _argument(
+            "last",
+            optional(int),
+            f"How many items from the end (or before `before`), still in the list's order: at most {bd.LARGEST_PAGE}. Not together with `first`.",
+        ),
+        _argument("before", optional(str), "A cursor: only what comes before it."),
+        _argument("where", optional(filter_of(target)), "Only items that match; all conditions together."),
     ]
     orders = order_of(target)
     if orders is not None:
         first = next(iter(target.orderings))
-        found.append(_argument("order_by", Optional[list[orders]], f"Most significant first; `{first}` ascending where nothing is given. Equal items are told apart by their id."))  # type: ignore[valid-type] # made when the program runs
+        found.append(
+            _argument(
+                "order_by",
+                optional(list_of(orders)),
+                f"Most significant first; `{first}` ascending where nothing is given. Equal items are told apart by their id.",
+            )
+        )
     return found
 
 
 def _list(limit: int) -> list[StrawberryArgument]:
-    return [_argument("first", Optional[int], f"At most so many items; {limit} where it is not given, which is also the most.")]
+    from cityloom.graph.bound.inputs import optional
+
+    return [
+        _argument(
+            "first", optional(int), f"At most so many items; {limit} where it is not given, which is also the most."
+        )
+    ]
 
 
 def _narrow_arguments(narrow: bd.Narrow) -> list[StrawberryArgument]:
@@ -175,9 +234,15 @@ def _narrow_arguments(narrow: bd.Narrow) -> list[StrawberryArgument]:
         hint = hints.get(parameter.name)
         if hint is None:
             raise DeclarationError(f"{narrow.__qualname__}: the argument `{parameter.name}` needs an annotation")
-        notes = [note for note in get_args(hint)[1:] if isinstance(note, StrawberryArgumentAnnotation)] if get_origin(hint) is Annotated else []
+        notes = (
+            [note for note in get_args(hint)[1:] if isinstance(note, StrawberryArgumentAnnotation)]
+            if get_origin(hint) is Annotated
+            else []
+        )
         if not notes or not notes[0].description:
-            raise DeclarationError(f"{narrow.__qualname__}: the argument `{parameter.name}` needs Annotated[…, b.argument(\"description\")]")
+            raise DeclarationError(
+                f'{narrow.__qualname__}: the argument `{parameter.name}` needs Annotated[…, b.argument("description")]'
+            )
         default = UNSET if parameter.default is inspect.Parameter.empty else parameter.default
         found.append(_argument(parameter.name, hint, notes[0].description, default, notes[0].metadata))
     return found
@@ -185,7 +250,7 @@ def _narrow_arguments(narrow: bd.Narrow) -> list[StrawberryArgument]:
 
 def target_of(field: StrawberryField) -> bd.BoundType:
     """The bound type that a relation leads to, through lists, options and connections."""
-    type_: Any = field.resolve_type()
+    type_: Annotation = field.resolve_type()
     while True:
         bound = bound_type_of(type_)
         if bound is not None:
@@ -201,15 +266,15 @@ def target_of(field: StrawberryField) -> bd.BoundType:
             raise DeclarationError(f"{field.origin}.{field.python_name}: {type_} is no bound type")
 
 
-def _arguments(field: StrawberryField) -> list[StrawberryArgument]:
+def _arguments(field: StrawberryField) -> list[StrawberryArgument]:  # noqa: PLR0911 - one arm per binding
     match binding_of(field):
         case bd.ManyBinding(limit=None):
-            return _page(binding_of(field), target_of(field))
+            return _page(target_of(field))
         case bd.ManyBinding(limit=int(limit)):
             return _list(limit)
         case bd.RootConnectionBinding(narrow=narrow, target=target, limit=limit) as binding:
             own = _narrow_arguments(narrow) if narrow else []
-            return own + (_page(binding, target.__bound__) if limit is None else _list(limit))  # type: ignore[attr-defined] # a bound type
+            return own + (_page(target.__bound__) if limit is None else _list(limit))
         case bd.RootOneBinding(narrow=None):
             return [_argument("id", strawberry.ID, "The global id.")]
         case bd.RootOneBinding(narrow=narrow) if narrow:
@@ -217,16 +282,31 @@ def _arguments(field: StrawberryField) -> list[StrawberryArgument]:
         case bd.RootNodeBinding(plural=False):
             return [_argument("id", strawberry.ID, "The global id of anything.")]
         case bd.RootNodeBinding(plural=True):
-            return [_argument("ids", list[strawberry.ID], f"Global ids of anything, at most {bd.LARGEST_PAGE}; answers come in the same order, null for what is absent.")]
+            return [
+                _argument(
+                    "ids",
+                    list[strawberry.ID],
+                    f"Global ids of anything, at most {bd.LARGEST_PAGE}; answers come in the same order, null for what is absent.",
+                )
+            ]
         case bd.RootAggregateBinding() as binding:
-            from cityloom.graph.bound.inputs import filter_of
+            from cityloom.graph.bound.inputs import filter_of, list_of, optional
 
             own = _narrow_arguments(binding.narrow) if binding.narrow else []
-            dimensions = binding.target.__bound__.inputs[f"by:{field.python_name}"]  # type: ignore[attr-defined] # a bound type
+            dimensions = binding.target.__bound__.inputs[f"by:{field.python_name}"]
             return [
                 *own,
-                _argument("by", list[dimensions], "What to group by, in this order; one group of everything where it is empty.", []),  # type: ignore[valid-type] # made when the program runs
-                _argument("where", Optional[filter_of(binding.target.__bound__)], "Only rows that match."),  # type: ignore[attr-defined] # a bound type
-                _argument("first", Optional[int], f"At most so many groups, the largest first; {binding.limit} where it is not given, which is also the most."),
+                _argument(
+                    "by",
+                    list_of(dimensions),
+                    "What to group by, in this order; one group of everything where it is empty.",
+                    [],
+                ),
+                _argument("where", optional(filter_of(binding.target.__bound__)), "Only rows that match."),
+                _argument(
+                    "first",
+                    optional(int),
+                    f"At most so many groups, the largest first; {binding.limit} where it is not given, which is also the most.",
+                ),
             ]
     return []

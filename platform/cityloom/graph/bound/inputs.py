@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, EnumMeta
-from typing import TYPE_CHECKING, Any, Optional
+from functools import partial
+from typing import TYPE_CHECKING, Any, Union
 from uuid import UUID
 
 import strawberry
@@ -16,7 +17,7 @@ from strawberry.types.lazy_type import LazyType
 from strawberry.types.unset import UNSET
 
 from cityloom.graph.bound import bindings as bd
-from cityloom.graph.bound.bindings import BINDING, DeclarationError, FilterBinding, binding_of
+from cityloom.graph.bound.bindings import BINDING, Annotation, DeclarationError, FilterBinding, Plain, binding_of
 from cityloom.graph.bound.relay import OrderDirection
 from cityloom.graph.bound.scalars import BigInt
 
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
     from strawberry.types.field import StrawberryField
 
 _NAMES: dict[Any, str] = {
-    str: "String", int: "Int", float: "Float", bool: "Boolean", UUID: "UUID", date: "Date", datetime: "DateTime", Decimal: "Decimal", BigInt: "BigInt", strawberry.ID: "ID",
+    str: "String",
+    int: "Int",
+    float: "Float",
+    bool: "Boolean",
+    UUID: "UUID",
+    date: "Date",
+    datetime: "DateTime",
+    Decimal: "Decimal",
+    BigInt: "BigInt",
+    strawberry.ID: "ID",
 }
 _OPERATORS: dict[str, tuple[str, str]] = {
     "eq": ("eq", "Equal to this."),
@@ -55,7 +65,17 @@ class _Later(LazyType[Any, Any]):
         return self.make()
 
 
-def later(name: str, make: Callable[[], type[Any]]) -> Any:  # noqa: ANN401 - an annotation
+def optional(type_: Annotation) -> Annotation:
+    """The annotation `type_ | None`, for types that are made when the program runs."""
+    return Union[type_, None]  # noqa: UP007 - `|` does not take every such type
+
+
+def list_of(type_: Annotation) -> Annotation:
+    """The annotation `list[type_]`, for types that are made when the program runs."""
+    return list[type_]
+
+
+def later(name: str, make: Callable[[], type[Any]]) -> Plain:
     """A reference to a type that does not exist yet."""
     return _Later(type_name=name, module="", make=make)
 
@@ -68,30 +88,56 @@ def input_type(name: str, description: str, fields: dict[str, tuple[Any, dict[st
     return strawberry.input(type(name, (), space), name=name, description=description)
 
 
-def plain_type(type_: Any) -> Any:  # noqa: ANN401 - annotations have no common type
+def plain_type(type_: Annotation) -> Plain:
     """The Python type below options and lists; an enum's class for its definition."""
     while isinstance(type_, StrawberryOptional | StrawberryList):
         type_ = type_.of_type
     return type_.wrapped_cls if isinstance(type_, StrawberryEnumDefinition) else type_
 
 
-def operators(python_type: Any, wanted: frozenset[str]) -> type[Any]:  # noqa: ANN401 - any scalar
+def operators(python_type: Annotation, wanted: frozenset[str]) -> type[Any]:
     """The operator input for one scalar: the same one wherever scalar and operators are the same."""
     key = (python_type, wanted)
     if key not in _operator_inputs:
         name = _NAMES.get(python_type) or _enum_name(python_type)
-        suffix = "" if wanted <= {"eq", "in"} else "Range" if "lt" in wanted else "Search" if "contains" in wanted else "Text"
+        suffix = (
+            ""
+            if wanted <= {"eq", "in"}
+            else "Range"
+            if "lt" in wanted
+            else "Search"
+            if "contains" in wanted
+            else "Text"
+        )
         fields: dict[str, tuple[Any, dict[str, Any]]] = {}
         for operator, (attribute, description) in _OPERATORS.items():
             if operator in wanted:
-                type_ = Optional[list[python_type]] if operator == "in" else Optional[python_type]
-                fields[attribute] = type_, {"name": operator, "description": description, "default": UNSET, "metadata": {BINDING: FilterBinding(operator)}}
-        fields["is_null"] = Optional[bool], {"name": "isNull", "description": "Whether there is no value.", "default": UNSET, "metadata": {BINDING: FilterBinding("is_null")}}
-        _operator_inputs[key] = input_type(f"{name}{suffix}Filter", f"Conditions on a value of type {name}; all together.", fields)
+                type_ = optional(list_of(python_type)) if operator == "in" else optional(python_type)
+                fields[attribute] = (
+                    type_,
+                    {
+                        "name": operator,
+                        "description": description,
+                        "default": UNSET,
+                        "metadata": {BINDING: FilterBinding(operator)},
+                    },
+                )
+        fields["is_null"] = (
+            optional(bool),
+            {
+                "name": "isNull",
+                "description": "Whether there is no value.",
+                "default": UNSET,
+                "metadata": {BINDING: FilterBinding("is_null")},
+            },
+        )
+        _operator_inputs[key] = input_type(
+            f"{name}{suffix}Filter", f"Conditions on a value of type {name}; all together.", fields
+        )
     return _operator_inputs[key]
 
 
-def _enum_name(python_type: Any) -> str:  # noqa: ANN401 - any scalar
+def _enum_name(python_type: Annotation) -> str:
     definition = getattr(python_type, "__strawberry_definition__", None)
     if definition is None:
         raise DeclarationError(f"{python_type}: there is no filter for this type")
@@ -119,27 +165,46 @@ def _make_filter(bound: bd.BoundType) -> type[Any]:
     name = f"{bound.name}Filter"
     itself = later(name, lambda: filter_of(bound))
     fields: dict[str, tuple[Any, dict[str, Any]]] = {
-        "and_": (Optional[list[itself]], _filter("and", "All of these.", FilterBinding("and"))),
-        "or_": (Optional[list[itself]], _filter("or", "At least one of these; nothing matches an empty list.", FilterBinding("or"))),
-        "not_": (Optional[itself], _filter("not", "Not this.", FilterBinding("not"))),
+        "and_": (optional(list_of(itself)), _filter("and", "All of these.", FilterBinding("and"))),
+        "or_": (
+            optional(list_of(itself)),
+            _filter("or", "At least one of these; nothing matches an empty list.", FilterBinding("or")),
+        ),
+        "not_": (optional(itself), _filter("not", "Not this.", FilterBinding("not"))),
     }
     for field in fields_of(bound):
         binding = binding_of(field)
         match binding:
             case bd.GlobalIdBinding():
-                fields["id"] = Optional[operators(strawberry.ID, frozenset({"eq", "in"}))], _filter("id", "By global id.", FilterBinding("id", binding))
+                fields["id"] = (
+                    optional(operators(strawberry.ID, frozenset({"eq", "in"}))),
+                    _filter("id", "By global id.", FilterBinding("id", binding)),
+                )
             case bd.ColumnBinding(filters=wanted) if wanted:
                 python_type = plain_type(field.resolve_type())
                 note = FilterBinding("column", binding, python_type=python_type, module=binding.module)
-                fields[field.python_name] = Optional[operators(python_type, wanted)], _filter(field.graphql_name, f"By `{field.python_name}`: {field.description}", note)
+                fields[field.python_name] = (
+                    optional(operators(python_type, wanted)),
+                    _filter(field.graphql_name, f"By `{field.python_name}`: {field.description}", note),
+                )
             case bd.OneBinding(filterable=True) | bd.ManyBinding(filterable=True):
                 target = target_of(field)
-                some = "Matches where it is present and" if isinstance(binding, bd.OneBinding) else "Matches where at least one"
-                note = FilterBinding("relation", binding, target=lambda target=target: target, module=binding.module)
-                type_ = Optional[later(f"{target.name}Filter", lambda target=target: filter_of(target))]
-                fields[field.python_name] = type_, _filter(field.graphql_name, f"{some} fulfils this: {field.description}", note)
+                some = (
+                    "Matches where it is present and"
+                    if isinstance(binding, bd.OneBinding)
+                    else "Matches where at least one"
+                )
+                note = FilterBinding("relation", binding, target=target, module=binding.module)
+                type_ = optional(later(f"{target.name}Filter", partial(filter_of, target)))
+                fields[field.python_name] = (
+                    type_,
+                    _filter(field.graphql_name, f"{some} fulfils this: {field.description}", note),
+                )
     for key, match in bound.matches.items():
-        fields[key] = Optional[match.type], _filter(None, match.description, FilterBinding("match", match=match, module=bound.module))
+        fields[key] = (
+            optional(match.type),
+            _filter(None, match.description, FilterBinding("match", match=match, module=bound.module)),
+        )
     return input_type(name, f"Conditions on {bound.name}; all that are given must hold.", fields)
 
 
@@ -153,16 +218,26 @@ def order_of(bound: bd.BoundType) -> type[Any] | None:
         return None
     made = bound.inputs.get("order")
     if made is None:
-        by = enum_type(f"{bound.name}OrderBy", f"What {bound.name} can be ordered by.", {key: ordering.description for key, ordering in bound.orderings.items()})
+        by = enum_type(
+            f"{bound.name}OrderBy",
+            f"What {bound.name} can be ordered by.",
+            {key: ordering.description for key, ordering in bound.orderings.items()},
+        )
         fields: dict[str, tuple[Any, dict[str, Any]]] = {
             "by": (by, {"description": "What to order by."}),
-            "direction": (OrderDirection, {"description": "Ascending where it is not given.", "default": OrderDirection.ASC}),
+            "direction": (
+                OrderDirection,
+                {"description": "Ascending where it is not given.", "default": OrderDirection.ASC},
+            ),
         }
-        made = bound.inputs["order"] = input_type(f"{bound.name}Order", f"One criterion to order {bound.name} by.", fields)
+        made = bound.inputs["order"] = input_type(
+            f"{bound.name}Order", f"One criterion to order {bound.name} by.", fields
+        )
     return made
 
 
 def enum_type(name: str, description: str, values: dict[str, str]) -> EnumMeta:
     """A Strawberry enum from names and their descriptions."""
-    made = Enum(name, {key: strawberry.enum_value(key, description=text) for key, text in values.items()}, module=__name__)  # type: ignore[misc] # made when the program runs
+    members = {key: strawberry.enum_value(key, description=text) for key, text in values.items()}
+    made = Enum(name, members, module=__name__)  # type: ignore[misc] # mypy wants the name as a literal
     return strawberry.enum(made, name=name, description=description)

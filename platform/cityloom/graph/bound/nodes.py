@@ -12,5 +12,11 @@ from cityloom.graph.bound.relay import Node
 class NodeQuery:
     """Anything by its global id."""
 
-    node: Node | None = declare(RootNodeBinding(plural=False), "Anything by its global id; null where it is absent or the caller may not see it.")
-    nodes: list[Node | None] = declare(RootNodeBinding(plural=True), "Several things by their global ids, in the same order; null for each that is absent or may not be seen.")
+    node: Node | None = declare(
+        RootNodeBinding(plural=False),
+        "Anything by its global id; null where it is absent or the caller may not see it.",
+    )
+    nodes: list[Node | None] = declare(
+        RootNodeBinding(plural=True),
+        "Several things by their global ids, in the same order; null for each that is absent or may not be seen.",
+    )

@@ -29,7 +29,9 @@ class PageInfo:
     has_next_page: bool = strawberry.field(description="Whether there is more after this page.")
     has_previous_page: bool = strawberry.field(description="Whether there is more before this page.")
     start_cursor: str | None = strawberry.field(description="The cursor of the first edge; null on an empty page.")
-    end_cursor: str | None = strawberry.field(description="The cursor of the last edge; null on an empty page. Give it as `after` for the next page.")
+    end_cursor: str | None = strawberry.field(
+        description="The cursor of the last edge; null on an empty page. Give it as `after` for the next page."
+    )
 
 
 @strawberry.type(description="One item of a list and its place in it.")
@@ -47,7 +49,9 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = strawberry.field(description="The items of this page with their cursors.")
     nodes: list[T] = strawberry.field(description="The items of this page without cursors.")
     page_info: PageInfo = strawberry.field(description="Where this page lies within the list.")
-    total_count: int = strawberry.field(description="How many items the whole list has; counted only where it is selected.")
+    total_count: int = strawberry.field(
+        description="How many items the whole list has; counted only where it is selected."
+    )
 
 
 @strawberry.enum(description="In which direction a list is ordered.")

@@ -22,7 +22,9 @@ def _big(value: object) -> int:
 
 
 def _read_time(value: object) -> datetime:
-    refusal = f"DateTime cannot represent {value!r}: RFC 3339 with a zone is needed, for example 2026-05-01T08:30:00+08:00."
+    refusal = (
+        f"DateTime cannot represent {value!r}: RFC 3339 with a zone is needed, for example 2026-05-01T08:30:00+08:00."
+    )
     if not isinstance(value, str):
         raise GraphQLError(refusal)
     try:

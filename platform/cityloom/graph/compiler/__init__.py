@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from graphql import GraphQLObjectType, GraphQLSchema, OperationType
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
-from cityloom.graph.bound.bindings import BoundType, bound_type_of
+from cityloom.graph.bound.bindings import BoundType, Plain, Services, bound_type_of
 from cityloom.graph.compiler.build import Build
 from cityloom.graph.compiler.cache import PlanCache, shape
 from cityloom.graph.compiler.collect import collect
@@ -72,7 +72,9 @@ class Compiler:
         )
         return Query(plan, coerced, principal)
 
-    async def payload(self, work: Work, info: GraphQLResolveInfo, cls: type[Any], row_id: UUID, *, context: Any = None) -> Answer:  # noqa: ANN401
+    async def payload(
+        self, work: Work, info: GraphQLResolveInfo[Any], cls: type[Any], row_id: UUID, *, context: Services = None
+    ) -> Answer:
         """The selection of one mutation field on one row, in the transaction of `work`: `answer.fields[""]` is its JSON.
 
         The value is `null` where the caller may not see the row that was changed.
@@ -82,8 +84,11 @@ class Compiler:
             message = f"{cls!r} is no bound type"
             raise TypeError(message)
         key = ("payload", id(info.schema), id(info.operation))
-        operation = self._operation(key, lambda: make_operation(info.schema, info.operation, info.fragments), info.operation)
-        coerced = getattr(info.variable_values, "coerced", info.variable_values)
+        operation = self._operation(
+            key, lambda: make_operation(info.schema, info.operation, info.fragments), info.operation
+        )
+        # Strawberry hands resolvers the plain dict, graphql-core its container.
+        coerced: dict[str, Any] = getattr(info.variable_values, "coerced", info.variable_values)  # type: ignore[assignment] # either
         principal = work.principal
         plan = self.cache.get(
             (*key, info.path.key, bound.name, principal.rights.fingerprint, shape(coerced, operation.by_value)),
@@ -91,7 +96,7 @@ class Compiler:
         )
         return await Query(plan, {**coerced, "": row_id}, principal).run(work.fetch, context=context)
 
-    def _operation(self, key: Hashable, make: Any, anchor: object) -> Operation:  # noqa: ANN401 - a function
+    def _operation(self, key: Hashable, make: Plain, anchor: object) -> Operation:
         found = self._operations.get(key)
         if found is None:
             found = self._operations[key] = make()
@@ -136,41 +141,69 @@ class Compiler:
             columns.append(value)
         return _plan(build, columns, roots, others, anchor, context=True)
 
-    def _compile_payload(self, operation: Operation, info: GraphQLResolveInfo, bound: BoundType, variables: Mapping[str, Any], rights: Rights) -> Plan:
+    def _compile_payload(
+        self,
+        operation: Operation,
+        info: GraphQLResolveInfo[Any],
+        bound: BoundType,
+        variables: Mapping[str, Any],
+        rights: Rights,
+    ) -> Plan:
         build = Build(info.schema, operation.fragments, variables, rights, self._types(info.schema))
         type_ = info.schema.get_type(bound.name)
         if not isinstance(type_, GraphQLObjectType):
             message = f"{bound.name} is not in the schema"
             raise TypeError(message)
         row = build.param(lambda given, _principal: given[""], sa.Uuid())
-        value = single(build, type_, bound, info.field_nodes, ("",), 1, lambda alias: [alias.id == row], at_most_one=True)
+        value = single(
+            build, type_, bound, info.field_nodes, ("",), 1, lambda alias: [alias.id == row], at_most_one=True
+        )
         return _plan(build, [value], [("", None)], [], info.operation, context=False)
 
 
 def _plan(
-    build: Build, columns: list[ColumnElement[Any]], roots: list[tuple[str, bytes | None]], others: list[str], anchor: object, *, context: bool
+    build: Build,
+    columns: list[ColumnElement[Any]],
+    roots: list[tuple[str, bytes | None]],
+    others: list[str],
+    anchor: object,
+    *,
+    context: bool,
 ) -> Plan:
     sql, getters = (None, ()) if not columns else _statement(build, columns, context=context)
-    return Plan(sql, getters, tuple(roots), tuple(others), tuple(build.patches), build.cost, dict(build.permissions), anchor)
+    return Plan(
+        sql,
+        getters,
+        tuple(roots),
+        tuple(others),
+        tuple(build.patches),
+        tuple(build.preparations),
+        build.cost,
+        dict(build.permissions),
+        anchor,
+    )
 
 
 def _statement(build: Build, columns: list[ColumnElement[Any]], *, context: bool) -> tuple[str, tuple[Any, ...]]:
     """One SELECT with a column of bytes per root field; with `context`, the settings of row-level security in front."""
-    made = [sa.func.convert_to(sa.cast(column, sa.Text()), sa.literal_column("'UTF8'")).label(f"r{at}") for at, column in enumerate(columns)]
+    made = [
+        sa.func.convert_to(sa.cast(column, sa.Text()), sa.literal_column("'UTF8'")).label(f"r{at}")
+        for at, column in enumerate(columns)
+    ]
     statement: Select[Any] = sa.select(*made)
     if context:
         statement = statement.select_from(_context(build))
     compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    names = compiled.positiontup or []  # type: ignore[attr-defined] # of the SQL compiler
+    names = compiled.positiontup or []
     # Declared expressions may hold plain values: they belong to the plan.
     return str(compiled), tuple(build.getters.get(name) or _constant(compiled.params[name]) for name in names)
 
 
-def _constant(value: Any) -> Any:  # noqa: ANN401 - any value
+def _constant(value: Plain) -> Plain:
     return lambda _variables, _principal: value
 
 
-def _context(build: Build) -> Any:  # noqa: ANN401 - a CTE
+def _context(build: Build) -> Plain:
     """Sets tenant and area wall for row-level security; in autocommit they die with the statement."""
     low = build.shared("wall low", lambda _variables, principal: principal.rights.wall[0], sa.Text())
     high = build.shared("wall high", lambda _variables, principal: principal.rights.wall[1], sa.Text())

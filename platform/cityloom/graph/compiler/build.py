@@ -12,7 +12,7 @@ from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import quoted_name
 from sqlalchemy.sql.selectable import Alias
 
-from cityloom.graph.bound.bindings import BoundType
+from cityloom.graph.bound.bindings import Annotation, BoundType, Entity, Plain
 from cityloom.graph.compiler.refusals import SelectionTooLarge, TextRefused
 
 if TYPE_CHECKING:
@@ -42,6 +42,14 @@ class Patch:
     complete: Callable[[Any], Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Values that a declared function works out before the statement runs; getters find them in the variables by `key`."""
+
+    key: str
+    work_out: Callable[[Mapping[str, Any], Principal, Any], Any]
+
+
 class Build:
     """Everything that is collected while one operation is compiled."""
 
@@ -57,6 +65,7 @@ class Build:
         self.bound_types = bound_types
         self.getters: dict[str, Getter] = {}
         self.patches: list[Patch] = []
+        self.preparations: list[Preparation] = []
         self.permissions: dict[str, Scope | None] = {}
         self.cost = 0
         self._aliases: dict[str, int] = {}
@@ -66,19 +75,21 @@ class Build:
 
     # Parameters
 
-    def param(self, getter: Getter, type_: Any) -> BindParameter[Any]:  # noqa: ANN401 - any SQL type
+    def param(self, getter: Getter, type_: Annotation) -> BindParameter[Any]:
         """A statement argument that is read when the plan runs."""
         name = f"p{len(self.getters)}"
         self.getters[name] = getter
         return sa.bindparam(name, type_=type_, required=False)
 
-    def shared(self, key: object, getter: Getter, type_: Any) -> BindParameter[Any]:  # noqa: ANN401 - any SQL type
+    def shared(self, key: object, getter: Getter, type_: Annotation) -> BindParameter[Any]:
         """A statement argument that is the same wherever it is needed."""
         if key not in self._shared:
             self._shared[key] = self.param(getter, type_)
         return self._shared[key]
 
-    def value(self, value: Value, type_: Any, prepare: Callable[[Any, Principal], Any] | None = None) -> BindParameter[Any]:  # noqa: ANN401 - any SQL type
+    def value(
+        self, value: Value, type_: Annotation, prepare: Callable[[Any, Principal], Any] | None = None
+    ) -> BindParameter[Any]:
         """A GraphQL input value as a statement argument."""
         read, path = value.getter(), value.path
         if prepare is not None:
@@ -87,22 +98,30 @@ class Build:
             return self.param(lambda variables, principal: storable(read(variables, principal), path), type_)
         return self.param(read, type_)
 
-    def constant(self, constant: Any, type_: Any) -> BindParameter[Any]:  # noqa: ANN401 - any value
+    def constant(self, constant: Plain, type_: Annotation) -> BindParameter[Any]:
         """A value that belongs to the plan."""
         return self.shared(("constant", constant, str(type_)), lambda _variables, _principal: constant, type_)
+
+    def prepared(self, work_out: Callable[[Mapping[str, Any], Principal, Any], Any]) -> str:
+        """Have something worked out before the statement runs; the key of its result in the variables."""
+        # No variable of GraphQL can be called so.
+        key = f"!{len(self.preparations)}"
+        self.preparations.append(Preparation(key, work_out))
+        return key
 
     # Tables
 
     def name(self, base: str) -> str:
         """An alias that is used once in the statement and says what it stands for."""
         self._aliases[base] = number = self._aliases.get(base, 0) + 1
-        return base if number == 1 else f"{base}_{number}"
+        # Two underlines, because SQLAlchemy numbers the aliases of declared expressions with one.
+        return f"{base}__{number}"
 
-    def table(self, model: type[Any]) -> Any:  # noqa: ANN401 - an ORM alias
+    def table(self, model: type[Any]) -> Plain:
         """A new alias of a model's table."""
         return aliased(model, name=self.name(model.__table__.name))
 
-    def visible(self, bound: BoundType, alias: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - an ORM alias
+    def visible(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
         """What must hold of a row for the caller to see it: the tenant, then the caller's scope as indexable predicates."""
         return [*self._tenant(selectable(alias)), *self._scope(bound, alias)]
 
@@ -115,7 +134,7 @@ class Build:
             self.permissions[permission] = self.rights.scope(permission)
         return self.permissions[permission]
 
-    def _scope(self, bound: BoundType, alias: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - an ORM alias
+    def _scope(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
         if bound.read is None:
             return []
         scope = self.granted(bound.read)
@@ -132,34 +151,45 @@ class Build:
                 high = self.shared((permission, at, 1), _area(permission, at, 1), sa.Text())
                 ways.append(sa.and_(path >= low, path < high))
         if rule.department is not None and scope.departments:
-            departments = self.shared((permission, "departments"), lambda _v, principal: list(_scope_of(principal, permission).departments), sa.ARRAY(sa.Uuid()))
+            departments = self.shared(
+                (permission, "departments"),
+                lambda _v, principal: list(_scope_of(principal, permission).departments),
+                sa.ARRAY(sa.Uuid()),
+            )
             ways.append(getattr(alias, rule.department.key) == sa.func.any(departments))
         if rule.owner is not None and scope.own:
             owner = self.shared("account", lambda _v, principal: principal.account_id, sa.Uuid())
             ways.append(getattr(alias, rule.owner.key) == owner)
         return [sa.or_(*ways)] if ways else [sa.false()]
 
-    def secure(self, expression: ColumnElement[Any], *outer: Any) -> ColumnElement[Any]:  # noqa: ANN401 - ORM aliases
+    def secure(self, expression: ColumnElement[Any], *outer: Entity) -> ColumnElement[Any]:
         """Confine every sub-select of a declared expression to the tenant and to what the caller may read.
 
         This is why a declaration never names the tenant. `outer` are the aliases that are confined already.
         """
-        known = {selectable(alias) for alias in outer}
+        copy = visitors.cloned_traverse(expression, {}, {})
+        self._confine(copy, tuple(selectable(alias) for alias in outer))
+        return copy
 
-        def confine(select: Select[Any]) -> None:
+    def _confine(self, element: Entity, around: tuple[FromClause, ...]) -> None:
+        """Change the selects in a private copy in place; `around` are the tables of the selects around the element."""
+        if isinstance(element, Select):
+            found = element.get_final_froms()
+            own = [source for source in found if not _is_one_of(source, around)]
             conditions: list[ColumnElement[bool]] = []
-            for source in select.get_final_froms():
-                for table in _tables(source):
-                    if table in known:
-                        continue
-                    conditions += self._tenant(table)
-                    named = table.element if isinstance(table, Alias) else table
-                    bounds = self.bound_types.get(named, [])
-                    if len(bounds) == 1:
-                        conditions += self._scope(bounds[0], _Columns(table, bounds[0].model))
-            select._where_criteria += tuple(conditions)  # noqa: SLF001 - cloned_traverse hands out a copy to be changed in place
-
-        return visitors.cloned_traverse(expression, {}, {"select": confine})  # type: ignore[no-any-return] # same kind of element
+            for table in (table for source in own for table in _tables(source)):
+                conditions += self._tenant(table)
+                bounds = self.bound_types.get(table.element if isinstance(table, Alias) else table, [])
+                if len(bounds) == 1:
+                    conditions += self._scope(bounds[0], _Columns(table, bounds[0].model))
+            element._where_criteria += tuple(conditions)  # noqa: SLF001 - the copy is ours
+            if own and element._auto_correlate:  # noqa: SLF001 - the copy is ours
+                # By itself SQLAlchemy sees only the select directly around, and would repeat tables from further out.
+                element._auto_correlate = False  # noqa: SLF001 - the copy is ours
+                element._correlate_except = tuple(own)  # noqa: SLF001 - the copy is ours
+            around = (*around, *own)
+        for child in element.get_children():
+            self._confine(child, around)
 
     # Counting
 
@@ -176,8 +206,13 @@ class _Columns:
     def __init__(self, table: FromClause, model: type[Any]) -> None:
         self._table, self._mapper = table, inspect(model)
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a column
+    def __getattr__(self, name: str) -> Plain:
         return self._table.c[self._mapper.columns[name].key]
+
+
+def _is_one_of(source: FromClause, others: Iterable[FromClause]) -> bool:
+    # How SQLAlchemy itself compares copies of tables.
+    return any(source is other or not source._cloned_set.isdisjoint(other._cloned_set) for other in others)  # noqa: SLF001 - as above
 
 
 def _tables(source: FromClause) -> Iterable[FromClause]:
@@ -188,7 +223,7 @@ def _tables(source: FromClause) -> Iterable[FromClause]:
         yield source
 
 
-def selectable(alias: Any) -> FromClause:  # noqa: ANN401 - an ORM alias
+def selectable(alias: Entity) -> FromClause:
     """The table alias below an ORM alias."""
     found: FromClause = inspect(alias).selectable
     return found
@@ -206,25 +241,27 @@ def _area(permission: str, at: int, end: int) -> Getter:
     return lambda _variables, principal: _scope_of(principal, permission).areas[at][end]
 
 
-def storable(value: Any, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - text or a list of it
+def storable(value: Plain, path: tuple[str | int, ...]) -> Plain:
     """Text that PostgreSQL can hold; refuses U+0000 and lone surrogates."""
     for item in value if isinstance(value, list) else (value,):
-        if isinstance(item, str) and ("\x00" in item or not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item)):
+        if isinstance(item, str) and (
+            "\x00" in item or (not item.isascii() and any("\ud800" <= letter <= "\udfff" for letter in item))
+        ):
             raise TextRefused(path=path)
     return value
 
 
-def confined(select: Select[Any], *own: Any) -> Select[Any]:  # noqa: ANN401 - froms or ORM aliases
+def confined(select: Select[Any], *own: Entity) -> Select[Any]:
     """Everything but its own tables comes from the statement around it."""
     return select.select_from(*own).correlate_except(*own)
 
 
-def label(key: str, expression: ColumnElement[Any]) -> Any:  # noqa: ANN401 - a label
+def label(key: str, expression: ColumnElement[Any]) -> Plain:
     """A column under a response key: always quoted, whatever it is."""
     return expression.label(quoted_name(key, quote=True))
 
 
-EMPTY_LIST = sa.literal_column("'[]'::json")
+EMPTY_LIST: ColumnElement[Any] = sa.literal_column("'[]'::json")
 
 
 def constant_text(text: str) -> ColumnElement[str]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from opentelemetry import metrics
+
+from cityloom.graph.bound.bindings import Plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +20,9 @@ _meter = metrics.get_meter("cityloom.graph")
 _hits = _meter.create_counter("cityloom.graph.plan_cache.hits", description="Operations that found their plan")
 _misses = _meter.create_counter("cityloom.graph.plan_cache.misses", description="Operations that had to be compiled")
 _evictions = _meter.create_counter("cityloom.graph.plan_cache.evictions", description="Plans that made room for others")
-_seconds = _meter.create_histogram("cityloom.graph.plan_cache.compile_time", unit="s", description="Time to compile one plan")
+_seconds = _meter.create_histogram(
+    "cityloom.graph.plan_cache.compile_time", unit="s", description="Time to compile one plan"
+)
 
 
 class PlanCache(Generic[P]):
@@ -59,10 +63,13 @@ def shape(variables: Mapping[str, Any], by_value: Mapping[str, int]) -> Hashable
     """
     if not variables:
         return ()
-    return tuple((name, _of(value, by_value[name])) if name in by_value else (name, _shape(value)) for name, value in sorted(variables.items()))
+    return tuple(
+        (name, _of(value, by_value[name])) if name in by_value else (name, _shape(value))
+        for name, value in sorted(variables.items())
+    )
 
 
-def _of(value: Any, characters: int) -> Hashable:  # noqa: ANN401 - any JSON
+def _of(value: Plain, characters: int) -> Hashable:
     if isinstance(value, str):
         return value[:characters]
     if isinstance(value, list):
@@ -70,10 +77,10 @@ def _of(value: Any, characters: int) -> Hashable:  # noqa: ANN401 - any JSON
     return value  # type: ignore[no-any-return] # a number or null
 
 
-def _shape(value: Any) -> Hashable:  # noqa: ANN401 - any JSON
+def _shape(value: Plain) -> Hashable:
     kind = type(value)
     if kind is str or kind is int or kind is float:
-        return kind
+        return cast("Hashable", kind)
     if value is None or kind is bool:
         return value  # type: ignore[no-any-return] # None or a boolean
     if kind is dict:
@@ -81,6 +88,10 @@ def _shape(value: Any) -> Hashable:  # noqa: ANN401 - any JSON
     if kind is list:
         shapes = tuple(_shape(item) for item in value)
         # A list of plain scalars is one array parameter, whatever its length.
-        return ("list", shapes[0]) if shapes and isinstance(shapes[0], type) and shapes.count(shapes[0]) == len(shapes) else ("items", *shapes)
+        return (
+            ("list", shapes[0])
+            if shapes and isinstance(shapes[0], type) and shapes.count(shapes[0]) == len(shapes)
+            else ("items", *shapes)
+        )
     name = getattr(value, "name", None)
-    return (kind, name) if name is not None and hasattr(kind, "__members__") else kind
+    return cast("Hashable", (kind, name) if name is not None and hasattr(kind, "__members__") else kind)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Fields = dict[str, list[FieldNode]]
 
 
-def collect(
+def collect(  # noqa: C901 - the algorithm of the specification, in one piece
     schema: GraphQLSchema,
     fragments: Mapping[str, FragmentDefinitionNode],
     variables: Mapping[str, Any],

@@ -16,6 +16,7 @@ from graphql import GraphQLError, GraphQLLeafType, GraphQLList, GraphQLNonNull, 
 
 from cityloom.core.errors import RefusalCode
 from cityloom.core.ids import new_id
+from cityloom.graph.bound.bindings import Plain, Services
 from cityloom.graph.compiler.collect import collect
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Spot:
     mark: dict[str, Any]
 
 
-async def finish(parts: dict[str, bytes], patches: Sequence[Patch], context: Any) -> list[GraphQLError]:  # noqa: ANN401 - what resolvers want
+async def finish(parts: dict[str, bytes], patches: Sequence[Patch], context: Services) -> list[GraphQLError]:
     """Replace all marks in the root values that have any; the errors that come with it."""
     errors: list[GraphQLError] = []
     decoded: dict[str, Any] = {}
@@ -60,7 +61,7 @@ async def finish(parts: dict[str, bytes], patches: Sequence[Patch], context: Any
     return errors
 
 
-def _spots(holder: Any, path: tuple[str, ...], done: Path) -> Iterator[Spot]:  # noqa: ANN401 - any JSON
+def _spots(holder: Plain, path: tuple[str, ...], done: Path) -> Iterator[Spot]:
     step, *rest = path
     if step == "*":
         for at, item in enumerate(holder):
@@ -71,9 +72,7 @@ def _spots(holder: Any, path: tuple[str, ...], done: Path) -> Iterator[Spot]:  #
     if not rest:
         if isinstance(value, dict) and "!" in value:
             yield Spot(holder, step, (*done, step), value)
-    elif isinstance(value, dict) and rest[0] != "*":
-        yield from _spots(value, tuple(rest), (*done, step))
-    elif isinstance(value, list) and rest[0] == "*":
+    elif (isinstance(value, dict) and rest[0] != "*") or (isinstance(value, list) and rest[0] == "*"):
         yield from _spots(value, tuple(rest), (*done, step))
 
 
@@ -88,7 +87,7 @@ def _forbid(spots: list[Spot], permission: str) -> Iterator[GraphQLError]:
         )
 
 
-async def _resolve(spots: list[Spot], patch: Patch, context: Any) -> None:  # noqa: ANN401 - what resolvers want
+async def _resolve(spots: list[Spot], patch: Patch, context: Services) -> None:
     if patch.resolve is None or patch.row is None or patch.complete is None:
         raise AssertionError(patch)
     values = patch.resolve([patch.row(spot.mark) for spot in spots], context)
@@ -101,10 +100,12 @@ async def _resolve(spots: list[Spot], patch: Patch, context: Any) -> None:  # no
 def row_reader(needs: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
     """Makes the row of a resolver from a mark: attributes by column name, in Python's types."""
     readers = [(f"c{at}", column.key, _reader(column)) for at, column in enumerate(needs)]
-    return lambda mark: SimpleNamespace(**{name: None if mark[key] is None else read(mark[key]) for key, name, read in readers})
+    return lambda mark: SimpleNamespace(
+        **{name: None if mark[key] is None else read(mark[key]) for key, name, read in readers}
+    )
 
 
-def _reader(column: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - a mapped attribute
+def _reader(column: Plain) -> Callable[[Any], Any]:
     try:
         python_type = column.property.columns[0].type.python_type
     except NotImplementedError:
@@ -130,7 +131,7 @@ def _complete(build: Build, type_: GraphQLOutputType, nodes: Sequence[FieldNode]
     if isinstance(type_, GraphQLNonNull):
         inner = _complete(build, type_.of_type, nodes)
 
-        def present(value: Any) -> Any:  # noqa: ANN401 - any JSON
+        def present(value: Plain) -> Plain:
             if value is None:
                 message = f"the resolver of {nodes[0].name.value} answered null, which its type does not allow"
                 raise TypeError(message)
@@ -149,13 +150,15 @@ def _complete(build: Build, type_: GraphQLOutputType, nodes: Sequence[FieldNode]
     return lambda value: None if value is None else _plain(leaf.serialize(value))
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def _plain(value: Plain) -> Plain:
     return value.value if isinstance(value, Enum) else value
 
 
 def _object(build: Build, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Callable[[Any], Any]:
     parts: list[tuple[str, str | None, Callable[[Any], Any]]] = []
-    for key, group in collect(build.schema, build.fragments, build.variables, type_, [node.selection_set for node in nodes]).items():
+    for key, group in collect(
+        build.schema, build.fragments, build.variables, type_, [node.selection_set for node in nodes]
+    ).items():
         name = group[0].name.value
         if name == "__typename":
             parts.append((key, None, lambda _value: type_.name))
@@ -167,7 +170,7 @@ def _object(build: Build, type_: GraphQLObjectType, nodes: Sequence[FieldNode]) 
             raise TypeError(message)
         parts.append((key, definition.python_name, _complete(build, field.type, group)))
 
-    def complete(value: Any) -> Any:  # noqa: ANN401 - an object of the resolver's own
+    def complete(value: Plain) -> Plain:
         if value is None:
             return None
         return {key: done(None if attribute is None else getattr(value, attribute)) for key, attribute, done in parts}

@@ -23,6 +23,8 @@ from graphql import (
 from graphql import Visitor as GraphQLVisitor
 from graphql.utilities.coerce_input_value import coerce_input_literal, coerce_input_value
 
+from cityloom.graph.bound.bindings import Plain
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -93,7 +95,9 @@ def operation_of(schema: GraphQLSchema, document: DocumentNode, name: str | None
     return make_operation(schema, chosen[0], fragments)
 
 
-def make_operation(schema: GraphQLSchema, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]) -> Operation:
+def make_operation(
+    schema: GraphQLSchema, node: OperationDefinitionNode, fragments: Mapping[str, FragmentDefinitionNode]
+) -> Operation:
     """Look once at what all requests of an operation share."""
     finder = _ByValue()
     for part in (node, *fragments.values()):
@@ -105,10 +109,12 @@ def _quick(schema: GraphQLSchema, node: OperationDefinitionNode) -> tuple[tuple[
     """Names, types and defaults where all variables are scalars, which is nearly always; None for anything else."""
     found: list[tuple[str, Any, Any]] = []
     for definition in node.variable_definitions or ():
-        type_ = type_from_ast(schema, definition.type)
+        type_: Plain = type_from_ast(schema, definition.type)
         if type_ is None or not isinstance(get_nullable_type(type_), GraphQLScalarType):
             return None
-        default = Undefined if definition.default_value is None else coerce_input_literal(definition.default_value, type_)  # type: ignore[arg-type] # an input type, says validation
+        default = (
+            Undefined if definition.default_value is None else coerce_input_literal(definition.default_value, type_)
+        )
         if definition.default_value is not None and default is Undefined:
             return None
         found.append((definition.variable.name.value, type_, default))

@@ -16,6 +16,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement
 
+from cityloom.graph.bound.bindings import Entity, Plain
 from cityloom.graph.compiler.build import Build, storable
 from cityloom.graph.compiler.refusals import CursorRefused
 
@@ -49,23 +50,28 @@ class Order:
     terms: tuple[Term, ...]
     signature: str
 
-    def columns(self, alias: Any) -> list[ColumnElement[Any]]:  # noqa: ANN401 - an ORM alias
+    def columns(self, alias: Entity) -> list[ColumnElement[Any]]:
         """The columns to order by."""
         return [getattr(alias, term.key) for term in self.terms]
 
-    def by(self, alias: Any, *, backward: bool) -> list[ColumnElement[Any]]:  # noqa: ANN401 - an ORM alias
+    def by(self, alias: Entity, *, backward: bool) -> list[ColumnElement[Any]]:
         """ORDER BY; ascending puts nulls last and descending first, so that one index serves both ways."""
         return [
-            column.desc() if term.is_descending is not backward else column.asc() for term, column in zip(self.terms, self.columns(alias), strict=True)
+            column.desc() if term.is_descending is not backward else column.asc()
+            for term, column in zip(self.terms, self.columns(alias), strict=True)
         ]
 
-    def cursor(self, build: Build, alias: Any) -> ColumnElement[str]:  # noqa: ANN401 - an ORM alias
+    def cursor(self, build: Build, alias: Entity) -> ColumnElement[str]:
         """The cursor of a row: the signature of the order and the row's keys, as URL-safe base64 of JSON."""
         keys = sa.func.json_build_array(build.constant(self.signature, sa.Text()), *self.columns(alias))
-        encoded = sa.func.encode(sa.func.convert_to(sa.cast(keys, sa.Text()), sa.literal_column("'UTF8'")), sa.literal_column("'base64'"))
+        encoded = sa.func.encode(
+            sa.func.convert_to(sa.cast(keys, sa.Text()), sa.literal_column("'UTF8'")), sa.literal_column("'base64'")
+        )
         return sa.func.translate(encoded, sa.literal_column("E'+/=\\n'"), sa.literal_column("'-_'"))
 
-    def beyond(self, alias: Any, keys: Sequence[BindParameter[Any]], *, after: bool, inclusive: bool = False) -> ColumnElement[bool]:  # noqa: ANN401
+    def beyond(
+        self, alias: Entity, keys: Sequence[BindParameter[Any]], *, after: bool, inclusive: bool = False
+    ) -> ColumnElement[bool]:
         """Rows after (or before) the place of a cursor; never null, whatever is null in the row or the cursor."""
         columns = self.columns(alias)
         falling = {term.is_descending is after for term in self.terms}
@@ -92,7 +98,7 @@ class Order:
         signature = self.signature
 
         def key(at: int) -> Getter:
-            def get(variables: Any, principal: Principal) -> Any:  # noqa: ANN401 - any key
+            def get(variables: Plain, principal: Principal) -> Plain:
                 keys = decode_cursor(read(variables, principal), signature, kinds)
                 if keys is None:
                     raise CursorRefused(argument=".".join(map(str, path)), path=path)
@@ -103,13 +109,15 @@ class Order:
         return [build.param(key(at), term.sql_type) for at, term in enumerate(self.terms)]
 
 
-def _compare(left: Any, right: Any, *, less: bool, inclusive: bool) -> ColumnElement[bool]:  # noqa: ANN401 - columns or tuples
+def _compare(left: Entity, right: Entity, *, less: bool, inclusive: bool) -> ColumnElement[bool]:
     if inclusive:
         return left <= right if less else left >= right  # type: ignore[no-any-return] # an SQL condition
     return left < right if less else left > right  # type: ignore[no-any-return] # an SQL condition
 
 
-def _beyond(term: Term, column: ColumnElement[Any], key: ColumnElement[Any], *, less: bool, inclusive: bool) -> ColumnElement[bool]:
+def _beyond(
+    term: Term, column: ColumnElement[Any], key: ColumnElement[Any], *, less: bool, inclusive: bool
+) -> ColumnElement[bool]:
     compared = _compare(column, key, less=less, inclusive=inclusive)
     if not term.is_nullable:
         return compared
@@ -125,8 +133,8 @@ def order_of(bound: BoundType, wanted: Value | None) -> Order:
     """The order that `orderBy` asks for, or the type's first one; always ended by the id."""
     chosen: list[tuple[str, bool]] = []
     if wanted is not None and wanted.plain:
-        for item in wanted.plain:
-            chosen.append((_word(item.plain["by"].plain), _word(item.plain["direction"].plain) == "DESC"))
+        given = [item.plain for item in wanted.plain]
+        chosen = [(_word(item["by"].plain), _word(item["direction"].plain) == "DESC") for item in given]
     elif bound.orderings:
         chosen.append((next(iter(bound.orderings)), False))
     terms: dict[str, Term] = {}
@@ -135,18 +143,19 @@ def order_of(bound: BoundType, wanted: Value | None) -> Order:
             if column.key not in terms:
                 terms[column.key] = _term(column, is_descending=is_descending)
     if "id" not in terms:
-        terms["id"] = _term(bound.model.id, is_descending=chosen[-1][1] if chosen else False)
+        # In the direction of the last term, so that one index serves both and rows compare as tuples.
+        terms["id"] = _term(bound.model.id, is_descending=bool(terms) and list(terms.values())[-1].is_descending)
     # What follows the id cannot change the order any more.
     kept = list(terms.values())[: list(terms).index("id") + 1]
     said = f"{bound.name} " + " ".join(f"{term.key}{'-' if term.is_descending else '+'}" for term in kept)
     return Order(tuple(kept), hashlib.sha256(said.encode()).hexdigest()[:8])
 
 
-def _word(value: Any) -> str:  # noqa: ANN401 - an enum's member or its value
+def _word(value: Plain) -> str:
     return str(getattr(value, "value", value))
 
 
-def _term(column: Any, *, is_descending: bool) -> Term:  # noqa: ANN401 - a mapped attribute
+def _term(column: Plain, *, is_descending: bool) -> Term:
     stored = column.property.columns[0]
     return Term(column.key, is_descending, bool(stored.nullable), stored.type.python_type, stored.type)
 
@@ -166,7 +175,7 @@ def decode_cursor(text: str, signature: str, kinds: tuple[tuple[type[Any], bool]
         return None
 
 
-def _key(value: Any, python_type: type[Any], is_nullable: bool) -> Any:  # noqa: ANN401, FBT001 - any JSON; a pair of a tuple
+def _key(value: Plain, python_type: type[Any], is_nullable: bool) -> Plain:  # noqa: FBT001 - a pair of a tuple
     if value is None and is_nullable:
         return None
     if python_type in {UUID, datetime, date}:

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType
 from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.sql.elements import quoted_name
 
-from cityloom.graph.bound.bindings import LARGEST_PAGE, USUAL_PAGE, BoundType
+from cityloom.graph.bound.bindings import LARGEST_PAGE, USUAL_PAGE, Annotation, BoundType, Entity, Plain
 from cityloom.graph.compiler.build import EMPTY_LIST, Build, confined, constant_int, constant_text, label
 from cityloom.graph.compiler.filters import conditions
 from cityloom.graph.compiler.ordering import Order, order_of
 from cityloom.graph.compiler.refusals import PageBothWays, PageSizeRefused
-from cityloom.graph.compiler.selection import bound_of, fields_of, object_columns
 from cityloom.graph.compiler.rows import Columns, Labels, one_row
+from cityloom.graph.compiler.selection import bound_of, fields_of, named, object_columns
 from cityloom.graph.compiler.values import Value, arguments
 
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ if TYPE_CHECKING:
 def page_size(value: Value, largest: int = LARGEST_PAGE) -> int:
     """A checked page size."""
     if not 0 <= value.plain <= largest:
-        raise PageSizeRefused(argument=".".join(map(str, value.path)), given=value.plain, largest=largest, path=value.path)
+        raise PageSizeRefused(
+            argument=".".join(map(str, value.path)), given=value.plain, largest=largest, path=value.path
+        )
     return int(value.plain)
 
 
@@ -54,14 +55,16 @@ class _Page:
     before: list[BindParameter[Any]] | None
     weight: int
 
-    def conditions(self, alias: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - an ORM alias
+    def conditions(self, alias: Entity) -> list[ColumnElement[bool]]:
         """All rows of the list, whatever the page."""
         return [*self.build.visible(self.target, alias), *self.rows(alias)]
 
 
-def connection(build: Build, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...], weight: int, narrow: Narrow) -> ColumnElement[Any]:
+def connection(
+    build: Build, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...], weight: int, narrow: Narrow
+) -> ColumnElement[Any]:
     """A connection as a JSON object."""
-    type_ = get_named_type(field.type)
+    type_ = named(field.type)
     given = {name: value for name, value in arguments(field, nodes[0], build.variables).items() if not value.is_null}
     page = _page(build, type_, field, given, path, weight, narrow)
     groups = fields_of(build, type_, nodes)
@@ -71,9 +74,9 @@ def connection(build: Build, field: GraphQLField, nodes: list[FieldNode], path: 
             case "nodes":
                 rows.add_nodes(key, group)
             case "edges":
-                rows.add_edges(key, get_named_type(type_.fields["edges"].type), group)
+                rows.add_edges(key, named(type_.fields["edges"].type), group)
             case "pageInfo":
-                rows.add_info(fields_of(build, get_named_type(type_.fields["pageInfo"].type), group).values())
+                rows.add_info(fields_of(build, named(type_.fields["pageInfo"].type), group).values())
     found = rows.aggregate()
     columns: Columns = []
     for key, group in groups.items():
@@ -83,14 +86,27 @@ def connection(build: Build, field: GraphQLField, nodes: list[FieldNode], path: 
             case "totalCount":
                 columns.append((key, _total(page)))
             case "pageInfo":
-                columns.append((key, rows.info(get_named_type(type_.fields["pageInfo"].type), group, found)))
+                columns.append((key, rows.info(named(type_.fields["pageInfo"].type), group, found)))
             case _:
-                columns.append((key, found.c[key]))
-    return one_row(build, columns, None if found is None else confined(sa.select(), found), name=f"{page.target.name.lower()}_connection")
+                columns.append((key, found.c[rows.names[key]]))
+    return one_row(
+        build,
+        columns,
+        None if found is None else confined(sa.select(), found),
+        name=f"{page.target.name.lower()}_connection",
+    )
 
 
-def _page(build: Build, type_: Any, field: GraphQLField, given: dict[str, Value], path: tuple[str, ...], weight: int, narrow: Narrow) -> _Page:  # noqa: ANN401, PLR0917
-    node_type = get_named_type(type_.fields["nodes"].type)
+def _page(
+    build: Build,
+    type_: Annotation,
+    field: GraphQLField,
+    given: dict[str, Value],
+    path: tuple[str, ...],
+    weight: int,
+    narrow: Narrow,
+) -> _Page:
+    node_type = named(type_.fields["nodes"].type)
     target = bound_of(node_type)
     if target is None:
         raise AssertionError(type_)
@@ -98,13 +114,13 @@ def _page(build: Build, type_: Any, field: GraphQLField, given: dict[str, Value]
         raise PageBothWays(path=("last",))
     size = page_size(given.get("first") or given["last"]) if "first" in given or "last" in given else USUAL_PAGE
     order = order_of(target, given.get("orderBy"))
-    where, filter_type = given.get("where"), get_named_type(field.args["where"].type)
+    where, filter_type = given.get("where"), named(field.args["where"].type)
 
-    def rows(alias: Any) -> list[ColumnElement[bool]]:  # noqa: ANN401 - an ORM alias
+    def rows(alias: Entity) -> list[ColumnElement[bool]]:
         return [*narrow(alias), *conditions(build, target, alias, filter_type, where)]
 
-    bounds = [order.keys(build, given[name]) if name in given else None for name in ("after", "before")]
-    return _Page(build, node_type, target, path, rows, order, size, "last" in given, *bounds, weight)
+    after, before = (order.keys(build, given[name]) if name in given else None for name in ("after", "before"))
+    return _Page(build, node_type, target, path, rows, order, size, "last" in given, after, before, weight)
 
 
 def _total(page: _Page) -> ColumnElement[Any]:
@@ -124,6 +140,14 @@ def _exists(page: _Page, keys: list[BindParameter[Any]], *, after: bool) -> Colu
 Item = Callable[[Any, list[Any]], ColumnElement[Any]]
 
 
+def _column(name: str) -> Item:
+    return lambda page, _sources: page.c[name]
+
+
+def _as_json(row: Item) -> Item:
+    return lambda page, sources: sa.func.to_json(row(page, sources))
+
+
 class _Rows:
     """The rows of a page, and the aggregate over them that makes the lists and page information of the connection."""
 
@@ -133,6 +157,7 @@ class _Rows:
         self.weight = page.weight * page.size
         self.columns: list[Any] = []
         self.lists: list[tuple[str, Item]] = []
+        self.names: dict[str, str] = {}
         self.info_fields: set[str] = set()
         self.needs_cursor = False
 
@@ -147,10 +172,10 @@ class _Rows:
             match nodes[0].name.value:
                 case "node":
                     row = self._node(nodes, (*self.page.path, key, "*", name))
-                    parts.append((name, lambda page, sources, row=row: sa.func.to_json(row(page, sources))))
+                    parts.append((name, _as_json(row)))
                 case "cursor":
                     self.needs_cursor = True
-                    parts.append((name, lambda page, _sources: page.c.cursor))
+                    parts.append((name, _column("cursor")))
                 case _:
                     parts.append((name, lambda _page, _sources: constant_text(type_.name)))
         self.lists.append((key, self._item(parts, "edge")))
@@ -172,11 +197,11 @@ class _Rows:
         for key, expression in object_columns(self.build, self.page.type_, self.alias, group, path, self.weight):
             name = f"c{len(self.columns)}"
             self.columns.append(label(name, expression))
-            names.append((key, lambda page, _sources, name=name: page.c[name]))
+            names.append((key, _column(name)))
         return self._item(names, "node")
 
     def _item(self, parts: list[tuple[str, Item]], name: str) -> Item:
-        def item(page: Any, sources: list[Any]) -> ColumnElement[Any]:  # noqa: ANN401 - a sub-select
+        def item(page: Entity, sources: list[Any]) -> ColumnElement[Any]:
             labels = Labels(self.build, [(key, part(page, sources)) for key, part in parts])
             source = sa.select(*labels.columns).correlate_except().lateral(self.build.name(name))
             sources.append(source)
@@ -184,7 +209,7 @@ class _Rows:
 
         return item
 
-    def aggregate(self) -> Any:  # noqa: ANN401 - a sub-select of one row, or none
+    def aggregate(self) -> Plain:
         """One row with a column per list, by its response key, and those of the page information; None where no row matters."""
         page = self.page
         info = self.needs_more or self.info_fields & {"startCursor", "endCursor"}
@@ -195,8 +220,10 @@ class _Rows:
         sources: list[Any] = []
         outputs = []
         for key, item in self.lists:
-            made = item(rows, sources)
-            outputs.append(sa.func.coalesce(self._kept(sa.func.json_agg(self._in_order(made, rows)), rows), EMPTY_LIST).label(quoted_name(key, quote=True)))
+            items = self._kept(sa.func.json_agg(self._in_order(item(rows, sources), rows)), rows)
+            # Under a name of our own: response keys may be longer than an identifier.
+            self.names[key] = f"list{len(self.names)}"
+            outputs.append(sa.func.coalesce(items, EMPTY_LIST).label(self.names[key]))
         if self.needs_more:
             outputs.append((sa.func.count() > constant_int(page.size)).label("has more"))
         for field, end in (("startCursor", page.is_backward), ("endCursor", not page.is_backward)):
@@ -206,30 +233,37 @@ class _Rows:
         joined = rows
         for source in sources:
             joined = joined.join(source, sa.true())
-        return sa.select(*outputs).select_from(joined).correlate_except(rows, *sources).subquery(self.build.name("page"))
+        return (
+            sa.select(*outputs).select_from(joined).correlate_except(rows, *sources).subquery(self.build.name("page"))
+        )
 
-    def _page(self) -> Any:  # noqa: ANN401 - a sub-select
+    def _page(self) -> Plain:
         page = self.page
         conditions = page.conditions(self.alias)
         for keys, after in ((page.after, True), (page.before, False)):
             if keys is not None:
                 conditions.append(page.order.beyond(self.alias, keys, after=after))
-        columns = [*self.columns, *([page.order.cursor(self.build, self.alias).label("cursor")] if self.needs_cursor else [])]
+        columns = [
+            *self.columns,
+            *([page.order.cursor(self.build, self.alias).label("cursor")] if self.needs_cursor else []),
+        ]
         rows = confined(sa.select(*(columns or [sa.literal_column("1").label("c0")])).where(*conditions), self.alias)
-        rows = rows.order_by(*page.order.by(self.alias, backward=page.is_backward)).limit(constant_int(page.size + self.needs_more))
+        rows = rows.order_by(*page.order.by(self.alias, backward=page.is_backward)).limit(
+            constant_int(page.size + self.needs_more)
+        )
         inner = rows.subquery(self.build.name(page.target.name.lower()))
         if not self.needs_more and not page.is_backward:
             return inner
         number = sa.func.row_number().over().label("number")
         return confined(sa.select(*inner.c, number), inner).subquery(self.build.name("numbered"))
 
-    def _kept(self, aggregate: Any, rows: Any) -> Any:  # noqa: ANN401 - an SQL aggregate
+    def _kept(self, aggregate: Entity, rows: Entity) -> Plain:
         return aggregate.filter(rows.c.number <= constant_int(self.page.size)) if self.needs_more else aggregate
 
-    def _in_order(self, item: ColumnElement[Any], rows: Any) -> Any:  # noqa: ANN401 - an SQL expression
+    def _in_order(self, item: ColumnElement[Any], rows: Entity) -> Plain:
         return aggregate_order_by(item, rows.c.number.desc()) if self.page.is_backward else item
 
-    def info(self, type_: GraphQLObjectType, group: list[FieldNode], found: Any) -> ColumnElement[Any]:  # noqa: ANN401 - a sub-select
+    def info(self, type_: GraphQLObjectType, group: list[FieldNode], found: Entity) -> ColumnElement[Any]:
         """The page information as a JSON object."""
         page, columns = self.page, []
         for key, nodes in fields_of(self.build, type_, group).items():
@@ -244,7 +278,9 @@ class _Rows:
                     columns.append((key, found.c[f"{name} of page"]))
         return one_row(self.build, columns, None, name="page_info")
 
-    def _around(self, bound: list[BindParameter[Any]] | None, found: Any, *, after: bool, is_ahead: bool) -> ColumnElement[Any]:  # noqa: ANN401
+    def _around(
+        self, bound: list[BindParameter[Any]] | None, found: Entity, *, after: bool, is_ahead: bool
+    ) -> ColumnElement[Any]:
         """Whether there is more on one side: rows that the page left over, or rows beyond the cursor that bounds it."""
         ways = [found.c["has more"]] if is_ahead else []
         if bound is not None:

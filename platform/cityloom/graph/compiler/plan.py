@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import asyncpg
 import orjson
 from graphql import GraphQLError
 
+from cityloom.graph.bound.bindings import Services
 from cityloom.graph.compiler.completion import finish
 from cityloom.graph.compiler.refusals import NumberRefused
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cityloom.core.principal import Principal, Scope
-    from cityloom.graph.compiler.build import Patch
+    from cityloom.graph.compiler.build import Patch, Preparation
     from cityloom.graph.compiler.values import Getter
 
 #: Runs one statement with its arguments and answers its one row.
@@ -39,6 +41,7 @@ class Plan:
     roots: tuple[tuple[str, bytes | None], ...]
     others: tuple[str, ...]
     patches: tuple[Patch, ...]
+    preparations: tuple[Preparation, ...]
     cost: int
     permissions: Mapping[str, Scope | None]
     anchor: object = None
@@ -93,13 +96,14 @@ class Query:
         """The response keys of the compiled root fields."""
         return self.plan.root_keys
 
-    async def run(self, fetch: Fetch, *, context: Any = None) -> Answer:  # noqa: ANN401 - what resolvers of the application want
+    async def run(self, fetch: Fetch, *, context: Services = None) -> Answer:
         """Run the one statement. `context` is handed to Python resolvers."""
         plan = self.plan
         if plan.sql is None:
             return Answer({key: value or _NULL for key, value in plan.roots}, [])
+        variables = await self._prepared(context) if plan.preparations else self.variables
         try:
-            row = await fetch(plan.sql, plan.arguments(self.variables, self.principal))
+            row = await fetch(plan.sql, plan.arguments(variables, self.principal))
         except asyncpg.DataError as error:
             # Raised by the driver before anything is sent, for example for a year that PostgreSQL cannot store.
             if error.sqlstate is not None and type(error) is not asyncpg.DataError:
@@ -116,3 +120,11 @@ class Query:
             fields[key] = _NULL if value is None else value
         errors = await finish(fields, plan.patches, context) if plan.patches else []
         return Answer(fields, errors)
+
+    async def _prepared(self, context: Services) -> dict[str, Any]:
+        """The variables, with what declared functions work out of them."""
+        variables = dict(self.variables)
+        for preparation in self.plan.preparations:
+            value = preparation.work_out(variables, self.principal, context)
+            variables[preparation.key] = await value if inspect.isawaitable(value) else value
+        return variables

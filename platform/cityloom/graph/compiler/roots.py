@@ -6,25 +6,36 @@ import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
-from graphql import GraphQLObjectType, get_named_type
+from graphql import GraphQLObjectType
 from sqlalchemy import ColumnElement
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from cityloom.core.ids import decode_id
 from cityloom.graph.bound import bindings as bd
+from cityloom.graph.bound.bindings import Annotation, Plain, Services
 from cityloom.graph.bound.inputs import plain_type
 from cityloom.graph.compiler.build import EMPTY_LIST, Build, confined, constant_int, constant_text
 from cityloom.graph.compiler.filters import conditions, id_param, is_enum, sql_type, stored
 from cityloom.graph.compiler.pages import connection, page_size
 from cityloom.graph.compiler.refusals import TooManyIds
-from cityloom.graph.compiler.selection import bound_of, definition_of, fields_of, global_id, listed, possible_types, single
 from cityloom.graph.compiler.rows import Columns, first_json, row_list
+from cityloom.graph.compiler.selection import (
+    bound_of,
+    definition_of,
+    fields_of,
+    global_id,
+    listed,
+    named,
+    possible_types,
+    single,
+)
 from cityloom.graph.compiler.values import Value, arguments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from graphql import FieldNode, GraphQLField
+    from sqlalchemy.sql.elements import BindParameter
 
     from cityloom.core.principal import Principal
 
@@ -50,32 +61,66 @@ def root(build: Build, field: GraphQLField, nodes: list[FieldNode], key: str) ->
     return None
 
 
-def _narrow(build: Build, binding: Any, field: GraphQLField, nodes: list[FieldNode]) -> Callable[[Any], list[ColumnElement[bool]]]:  # noqa: ANN401
+def _narrow(
+    build: Build, binding: Plain, field: GraphQLField, nodes: list[FieldNode]
+) -> Callable[[Any], list[ColumnElement[bool]]]:
     """The condition of a declared `narrow` function over an alias, with its arguments as parameters."""
     if binding.narrow is None:
         return lambda _alias: []
     given = arguments(field, nodes[0], build.variables)
     own = set(list(inspect.signature(binding.narrow).parameters)[1:])
-    values: dict[str, Any] = {}
-    for name, made in field.args.items():
-        argument = made.extensions["strawberry-definition"]
-        if argument.python_name in own:
-            values[argument.python_name] = _narrow_value(build, argument, given.get(name))
-    return lambda alias: [build.secure(binding.narrow(alias, **values), alias)]
+    asked = {
+        made.extensions["strawberry-definition"].python_name: (
+            made.extensions["strawberry-definition"],
+            given.get(name),
+        )
+        for name, made in field.args.items()
+    }
+    here = {
+        name: (argument, value)
+        for name, (argument, value) in asked.items()
+        if name in own and value is not None and not value.is_null
+    }
+    missing = dict.fromkeys(own - here.keys())
+    params = {name: _narrow_value(build, argument, value) for name, (argument, value) in here.items()}
+    if binding.prepare is not None:
+        params = _prepared(build, binding.prepare, params, missing)
+    return lambda alias: [build.secure(binding.narrow(alias, **params, **missing), alias)]
 
 
-def _narrow_value(build: Build, argument: Any, value: Value | None) -> ColumnElement[Any] | None:  # noqa: ANN401 - Strawberry's argument
-    if value is None or value.is_null:
-        return None
+def _narrow_value(build: Build, argument: Plain, value: Value) -> BindParameter[Any]:
     if tags := argument.metadata.get("tags"):
         return id_param(build, value, *tags)
     python_type = plain_type(argument.type)
     type_ = sql_type(python_type)
-    return build.value(value, sa.ARRAY(type_) if isinstance(value.plain, list) else type_, stored if is_enum(python_type) else None)
+    return build.value(
+        value, sa.ARRAY(type_) if isinstance(value.plain, list) else type_, stored if is_enum(python_type) else None
+    )
 
 
-def _one(build: Build, binding: bd.RootOneBinding, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...]) -> ColumnElement[Any]:
-    type_ = get_named_type(field.type)
+def _prepared(
+    build: Build, prepare: bd.Prepare, params: dict[str, BindParameter[Any]], missing: dict[str, None]
+) -> dict[str, BindParameter[Any]]:
+    """The arguments as `prepare` answers them, each bound in place of what was given."""
+    getters = {name: build.getters[param.key] for name, param in params.items()}
+
+    def work_out(variables: Mapping[str, Any], principal: Principal, services: Services) -> Plain:
+        return prepare(
+            {**{name: get(variables, principal) for name, get in getters.items()}, **missing}, principal, services
+        )
+
+    key = build.prepared(work_out)
+    return {name: build.param(_taken(key, name), param.type) for name, param in params.items()}
+
+
+def _taken(key: str, name: str) -> Getter:
+    return lambda variables, _principal: variables[key][name]
+
+
+def _one(
+    build: Build, binding: bd.RootOneBinding, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...]
+) -> ColumnElement[Any]:
+    type_ = named(field.type)
     target = bound_of(type_)
     if target is None or not isinstance(type_, GraphQLObjectType):
         raise AssertionError(type_)
@@ -85,14 +130,18 @@ def _one(build: Build, binding: bd.RootOneBinding, field: GraphQLField, nodes: l
     return single(build, type_, target, nodes, path, 1, lambda alias: [alias.id == row], at_most_one=True)
 
 
-def _by_tag(build: Build, type_: Any) -> dict[str, tuple[GraphQLObjectType, bd.BoundType]]:  # noqa: ANN401 - the interface
-    return {found.tag: (possible, found) for possible in possible_types(build, type_) if (found := bound_of(possible)) is not None and found.tag}
+def _by_tag(build: Build, type_: Annotation) -> dict[str, tuple[GraphQLObjectType, bd.BoundType]]:
+    return {
+        found.tag: (possible, found)
+        for possible in possible_types(build, type_)
+        if (found := bound_of(possible)) is not None and found.tag
+    }
 
 
 def _node(build: Build, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...]) -> ColumnElement[Any]:
     value = arguments(field, nodes[0], build.variables)["id"]
     tag = value.plain[:TAG]
-    known = _by_tag(build, get_named_type(field.type)).get(tag)
+    known = _by_tag(build, named(field.type)).get(tag)
     if known is None:
         # It is read all the same, so that a malformed id of the next request is refused.
         return sa.case((id_param(build, value).is_(None), sa.null()), else_=sa.null())
@@ -103,47 +152,74 @@ def _node(build: Build, field: GraphQLField, nodes: list[FieldNode], path: tuple
 
 def _nodes(build: Build, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...]) -> ColumnElement[Any]:
     value = arguments(field, nodes[0], build.variables)["ids"]
-    known = _by_tag(build, get_named_type(field.type))
+    known = _by_tag(build, named(field.type))
     tags = sorted({item.plain[:TAG] for item in value.plain} & known.keys())
     if not tags:
         return _nulls(build, value)
     arrays = [_places(build, value, tag) for tag in tags]
-    given = sa.func.unnest(*arrays).table_valued(*tags, with_ordinality="place").render_derived(name=build.name("given"))
+    given = (
+        sa.func.unnest(*arrays).table_valued(*tags, with_ordinality="place").render_derived(name=build.name("given"))
+    )
     weight, arms = bd.LARGEST_PAGE if value.source else len(value.plain), []
     for tag in tags:
         type_, target = known[tag]
-        arms.append(single(build, type_, target, nodes, (*path, "*"), weight, lambda alias, tag=tag: [alias.id == given.c[tag]], at_most_one=True))
+        arms.append(
+            single(
+                build,
+                type_,
+                target,
+                nodes,
+                (*path, "*"),
+                weight,
+                lambda alias, tag=tag: [alias.id == given.c[tag]],
+                at_most_one=True,
+            )
+        )
     found = first_json(arms)
-    return confined(sa.select(sa.func.json_agg(aggregate_order_by(found, given.c.place)).label("json")), given).scalar_subquery()
+    return confined(
+        sa.select(sa.func.json_agg(aggregate_order_by(found, given.c.place)).label("json")), given
+    ).scalar_subquery()
 
 
 def _nulls(build: Build, value: Value) -> ColumnElement[Any]:
     given = sa.func.unnest(_places(build, value, "")).table_valued("id").render_derived(name=build.name("given"))
-    return confined(sa.select(sa.func.coalesce(sa.func.json_agg(sa.null()), EMPTY_LIST).label("json")), given).scalar_subquery()
+    return confined(
+        sa.select(sa.func.coalesce(sa.func.json_agg(sa.cast(sa.null(), sa.JSON())), EMPTY_LIST).label("json")), given
+    ).scalar_subquery()
 
 
 def _places(build: Build, value: Value, tag: str) -> ColumnElement[Any]:
     """The row ids of one type, at the places where they were given; null elsewhere."""
+
     def decode(given: list[str], principal: Principal) -> list[Any]:
         if len(given) > bd.LARGEST_PAGE:
             raise TooManyIds(given=len(given), largest=bd.LARGEST_PAGE, path=("ids",))
-        return [decode_id(item, principal.tenant_id, tag, path=("ids",)) for item in given]
+        return [decode_id(item, principal.tenant_id, tag, path=("ids", str(at))) for at, item in enumerate(given)]
 
     return build.value(value, sa.ARRAY(sa.Uuid()), decode)
 
 
-def _groups(build: Build, binding: bd.RootAggregateBinding, field: GraphQLField, nodes: list[FieldNode]) -> ColumnElement[Any]:
-    target: bd.BoundType = binding.target.__bound__  # type: ignore[attr-defined] # a bound type
-    type_ = get_named_type(field.type)
+def _groups(
+    build: Build, binding: bd.RootAggregateBinding, field: GraphQLField, nodes: list[FieldNode]
+) -> ColumnElement[Any]:
+    target: bd.BoundType = binding.target.__bound__
+    type_ = named(field.type)
     given = arguments(field, nodes[0], build.variables)
     first = given.get("first")
     size = binding.limit if first is None or first.is_null else page_size(first, binding.limit)
     build.cost += size
     alias = build.table(target.model)
-    where = [*build.visible(target, alias), *_narrow(build, binding, field, nodes)(alias), *conditions(build, target, alias, get_named_type(field.args["where"].type), given.get("where"))]
+    where = [
+        *build.visible(target, alias),
+        *_narrow(build, binding, field, nodes)(alias),
+        *conditions(build, target, alias, named(field.args["where"].type), given.get("where")),
+    ]
     chosen = list(dict.fromkeys(str(getattr(item.plain, "value", item.plain)) for item in given["by"].plain))
     expressions = [build.secure(binding.by[name].sql(alias), alias) for name in chosen]
-    texts = [global_id(build, tag, made) if (tag := binding.by[name].tag) else sa.cast(made, sa.Text()) for name, made in zip(chosen, expressions, strict=True)]
+    texts = [
+        global_id(build, tag, made) if (tag := binding.by[name].tag) else sa.cast(made, sa.Text())
+        for name, made in zip(chosen, expressions, strict=True)
+    ]
     columns: Columns = []
     for key, group in fields_of(build, type_, nodes).items():
         match group[0].name.value:
@@ -155,7 +231,21 @@ def _groups(build: Build, binding: bd.RootAggregateBinding, field: GraphQLField,
                 columns.append((key, sa.func.count()))
             case name:
                 python_name = definition_of(type_.fields[name]).python_name
-                columns.append((key, sa.func.coalesce(sa.cast(sa.func.sum(build.secure(binding.sums[python_name][0](alias), alias)), sa.BigInteger()), sa.literal_column("0"))))
-    rows = confined(sa.select().where(*where), alias).group_by(*expressions) if expressions else confined(sa.select().where(*where), alias)
+                columns.append(
+                    (
+                        key,
+                        sa.func.coalesce(
+                            sa.cast(
+                                sa.func.sum(build.secure(binding.sums[python_name][0](alias), alias)), sa.BigInteger()
+                            ),
+                            sa.literal_column("0"),
+                        ),
+                    )
+                )
+    rows = (
+        confined(sa.select().where(*where), alias).group_by(*expressions)
+        if expressions
+        else confined(sa.select().where(*where), alias)
+    )
     rows = rows.order_by(sa.func.count().desc(), *expressions).limit(constant_int(size))
     return row_list(build, columns, rows, name="groups")

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 from cityloom.core.ids import id_prefix
 from cityloom.core.principal import FieldAccess
 from cityloom.graph.bound import bindings as bd
+from cityloom.graph.bound.bindings import Annotation, Entity, Plain
 from cityloom.graph.compiler.build import Build, Patch, confined, constant_int, constant_text
 from cityloom.graph.compiler.collect import collect
 from cityloom.graph.compiler.completion import completer, row_reader
@@ -27,15 +28,20 @@ if TYPE_CHECKING:
     from cityloom.graph.compiler.collect import Fields
 
 #: RFC 3339 in UTC with six digits of a second: what `bound.scalars.write_time` writes.
-_RFC_3339 = "'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'"
+_RFC_3339 = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
 
 
-def definition_of(field: GraphQLField) -> Any:  # noqa: ANN401 - Strawberry's field
+def named(type_: Plain) -> Plain:
+    """The GraphQL type below lists and non-null; what kind it is follows from the binding."""
+    return get_named_type(type_)
+
+
+def definition_of(field: GraphQLField) -> Plain:
     """The Strawberry field behind a GraphQL field."""
     return field.extensions.get("strawberry-definition")
 
 
-def bound_of(type_: Any) -> bd.BoundType | None:  # noqa: ANN401 - any GraphQL type
+def bound_of(type_: Annotation) -> bd.BoundType | None:
     """The bound type behind a GraphQL object type."""
     definition = type_.extensions.get("strawberry-definition")
     return None if definition is None else bd.bound_type_of(definition.origin)
@@ -48,7 +54,14 @@ def fields_of(build: Build, type_: GraphQLObjectType, nodes: Sequence[FieldNode]
     return found
 
 
-def object_columns(build: Build, type_: GraphQLObjectType, alias: Any, nodes: Sequence[FieldNode], path: tuple[str, ...], weight: int) -> Columns:  # noqa: ANN401
+def object_columns(
+    build: Build,
+    type_: GraphQLObjectType,
+    alias: Entity,
+    nodes: Sequence[FieldNode],
+    path: tuple[str, ...],
+    weight: int,
+) -> Columns:
     """The columns of one object of a bound type; `weight` is how many such objects there are at most."""
     bound = bound_of(type_)
     if bound is None:
@@ -64,8 +77,14 @@ def object_columns(build: Build, type_: GraphQLObjectType, alias: Any, nodes: Se
     return columns
 
 
-def _field(
-    build: Build, bound: bd.BoundType, alias: Any, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...], weight: int  # noqa: ANN401
+def _field(  # noqa: PLR0911, PLR0913 - one arm per binding; each argument says something else
+    build: Build,
+    bound: bd.BoundType,
+    alias: Entity,
+    field: GraphQLField,
+    nodes: list[FieldNode],
+    path: tuple[str, ...],
+    weight: int,
 ) -> ColumnElement[Any]:
     binding = bd.binding_of(definition_of(field))
     protected = getattr(binding, "protected", None)
@@ -91,7 +110,9 @@ def _field(
 
             return connection(build, field, nodes, path, weight, lambda other: [joined(build, binding, alias, other)])
         case bd.ManyBinding(limit=int(limit)):
-            return listed(build, field, nodes, path, weight, limit, lambda other: [joined(build, binding, alias, other)])
+            return listed(
+                build, field, nodes, path, weight, limit, lambda other: [joined(build, binding, alias, other)]
+            )
     message = f"{bound.name}.{nodes[0].name.value} has no binding: declare it with cityloom.graph.bound"
     raise TypeError(message)
 
@@ -124,28 +145,52 @@ def _patched(build: Build, patch: Patch, columns: Columns | None = None) -> Colu
     return one_row(build, [("!", number), *(columns or [])], None, name="mark")
 
 
-def _resolved(build: Build, alias: Any, binding: bd.ResolvedBinding, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...]) -> ColumnElement[Any]:  # noqa: ANN401
+def _resolved(
+    build: Build,
+    alias: Entity,
+    binding: bd.ResolvedBinding,
+    field: GraphQLField,
+    nodes: list[FieldNode],
+    path: tuple[str, ...],
+) -> ColumnElement[Any]:
     columns: Columns = [(f"c{at}", getattr(alias, column.key)) for at, column in enumerate(binding.needs)]
     patch = Patch(path, resolve=binding.resolve, row=row_reader(binding.needs), complete=completer(build, field, nodes))
     return _patched(build, patch, columns)
 
 
-def _one(build: Build, alias: Any, binding: bd.OneBinding, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...], weight: int) -> ColumnElement[Any]:  # noqa: ANN401
+def _one(
+    build: Build,
+    alias: Entity,
+    binding: bd.OneBinding,
+    field: GraphQLField,
+    nodes: list[FieldNode],
+    path: tuple[str, ...],
+    weight: int,
+) -> ColumnElement[Any]:
     type_ = get_named_type(field.type)
     target = bound_of(type_)
     if target is None or not isinstance(type_, GraphQLObjectType):
         raise AssertionError(type_)
-    return single(build, type_, target, nodes, path, weight, lambda other: [joined(build, binding, alias, other)], at_most_one=binding.on is None)
+    return single(
+        build,
+        type_,
+        target,
+        nodes,
+        path,
+        weight,
+        lambda other: [joined(build, binding, alias, other)],
+        at_most_one=binding.on is None,
+    )
 
 
-def single(  # noqa: PLR0913 - one row of one type: each says something else
+def single(
     build: Build,
     type_: GraphQLObjectType,
     target: bd.BoundType,
     nodes: Sequence[FieldNode],
     path: tuple[str, ...],
     weight: int,
-    narrow: Any,  # noqa: ANN401 - alias → conditions
+    narrow: Plain,
     *,
     at_most_one: bool,
 ) -> ColumnElement[Any]:
@@ -160,20 +205,37 @@ def single(  # noqa: PLR0913 - one row of one type: each says something else
     return one_row(build, columns, rows, name=target.name.lower())
 
 
-def _one_of(build: Build, alias: Any, binding: bd.OneOfBinding, nodes: list[FieldNode], path: tuple[str, ...], weight: int) -> ColumnElement[Any]:  # noqa: ANN401
+def _one_of(
+    build: Build, alias: Entity, binding: bd.OneOfBinding, nodes: list[FieldNode], path: tuple[str, ...], weight: int
+) -> ColumnElement[Any]:
     arms = []
     for cls, column in binding.arms:
         target = bd.bound_type_of(cls)
         type_ = None if target is None else build.schema.get_type(target.name)
         if target is not None and isinstance(type_, GraphQLObjectType):
             arms.append(
-                single(build, type_, target, nodes, path, weight, lambda other, column=column: [other.id == getattr(alias, column.key)], at_most_one=True)
+                single(
+                    build,
+                    type_,
+                    target,
+                    nodes,
+                    path,
+                    weight,
+                    lambda other, column=column: [other.id == getattr(alias, column.key)],
+                    at_most_one=True,
+                )
             )
     return first_json(arms) if arms else sa.null()
 
 
-def listed(  # noqa: PLR0913 - a list of one type: each says something else
-    build: Build, field: GraphQLField, nodes: list[FieldNode], path: tuple[str, ...], weight: int, limit: int, narrow: Any  # noqa: ANN401 - alias → conditions
+def listed(
+    build: Build,
+    field: GraphQLField,
+    nodes: list[FieldNode],
+    path: tuple[str, ...],
+    weight: int,
+    limit: int,
+    narrow: Plain,
 ) -> ColumnElement[Any]:
     """A plain list of at most `limit` rows in the type's first ordering."""
     from cityloom.graph.compiler.pages import page_size
@@ -192,6 +254,6 @@ def listed(  # noqa: PLR0913 - a list of one type: each says something else
     return row_list(build, columns, rows, name=target.name.lower())
 
 
-def possible_types(build: Build, type_: Any) -> list[GraphQLObjectType]:  # noqa: ANN401 - any GraphQL type
+def possible_types(build: Build, type_: Annotation) -> list[GraphQLObjectType]:
     """The object types that a field's type may turn out to be."""
     return list(build.schema.get_possible_types(type_)) if is_abstract_type(type_) else [type_]

@@ -21,6 +21,8 @@ from graphql import (
 )
 from graphql.utilities.coerce_input_value import coerce_default_value, coerce_input_literal
 
+from cityloom.graph.bound.bindings import Entity, Plain
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 class Value:
     """A coerced input value: `plain` is a scalar, null, a dict or a list of values; `source` its place in the variables."""
 
-    plain: Any
+    plain: Plain
     source: tuple[str | int, ...] | None
     path: tuple[str | int, ...]
 
@@ -60,7 +62,7 @@ class Value:
         constant = self.data()
         return lambda _variables, _principal: constant
 
-    def data(self) -> Any:  # noqa: ANN401 - any JSON
+    def data(self) -> Plain:
         """The value as plain data, as of now."""
         if isinstance(self.plain, list):
             return [item.data() for item in self.plain]
@@ -72,8 +74,8 @@ def _at(source: tuple[str | int, ...]) -> Getter:
     if not rest:
         return lambda variables, _principal: variables[first]  # type: ignore[index] # the first step is a variable's name
 
-    def read(variables: Mapping[str, Any], _principal: Principal) -> Any:  # noqa: ANN401 - any JSON
-        found: Any = variables
+    def read(variables: Mapping[str, Any], _principal: Principal) -> Plain:
+        found: Entity = variables
         for step in source:
             found = found[step]
         return found
@@ -85,9 +87,9 @@ def _named(type_: GraphQLInputType) -> GraphQLInputType:
     return type_.of_type if isinstance(type_, GraphQLNonNull) else type_
 
 
-def wrap(plain: Any, source: tuple[str | int, ...] | None, path: tuple[str | int, ...]) -> Value:  # noqa: ANN401 - any JSON
+def wrap(plain: Plain, source: tuple[str | int, ...] | None, path: tuple[str | int, ...]) -> Value:
     """A coerced value with the places of all that it holds."""
-    deeper = (lambda step: None) if source is None else (lambda step: (*source, step))
+    deeper = (lambda _step: None) if source is None else (lambda step: (*source, step))
     if isinstance(plain, dict):
         return Value({key: wrap(item, deeper(key), (*path, key)) for key, item in plain.items()}, source, path)
     if isinstance(plain, list):
@@ -95,7 +97,9 @@ def wrap(plain: Any, source: tuple[str | int, ...] | None, path: tuple[str | int
     return Value(plain, source, path)
 
 
-def read(node: ValueNode, type_: GraphQLInputType, variables: Mapping[str, Any], path: tuple[str | int, ...]) -> Value | None:
+def read(
+    node: ValueNode, type_: GraphQLInputType, variables: Mapping[str, Any], path: tuple[str | int, ...]
+) -> Value | None:
     """The value of a validated literal; None where it is a variable that was not given."""
     type_ = _named(type_)
     match node:
@@ -105,7 +109,10 @@ def read(node: ValueNode, type_: GraphQLInputType, variables: Mapping[str, Any],
         case NullValueNode():
             return Value(None, None, path)
         case ListValueNode() if isinstance(type_, GraphQLList):
-            items = [read(item, type_.of_type, variables, (*path, at)) or Value(None, None, (*path, at)) for at, item in enumerate(node.values or ())]
+            items = [
+                read(item, type_.of_type, variables, (*path, at)) or Value(None, None, (*path, at))
+                for at, item in enumerate(node.values or ())
+            ]
             return Value(items, None, path)
         case ObjectValueNode() if isinstance(type_, GraphQLInputObjectType):
             return _object(node, type_, variables, path)
@@ -115,7 +122,9 @@ def read(node: ValueNode, type_: GraphQLInputType, variables: Mapping[str, Any],
     return wrap(coerce_input_literal(node, type_), None, path)
 
 
-def _object(node: ObjectValueNode, type_: GraphQLInputObjectType, variables: Mapping[str, Any], path: tuple[str | int, ...]) -> Value:
+def _object(
+    node: ObjectValueNode, type_: GraphQLInputObjectType, variables: Mapping[str, Any], path: tuple[str | int, ...]
+) -> Value:
     given = {field.name.value: field.value for field in node.fields or ()}
     found: dict[str, Value] = {}
     for name, field in type_.fields.items():
@@ -126,7 +135,7 @@ def _object(node: ObjectValueNode, type_: GraphQLInputObjectType, variables: Map
     return Value(found, None, path)
 
 
-def _default(field: Any, path: tuple[str | int, ...]) -> Value | None:  # noqa: ANN401 - an argument or an input field
+def _default(field: Plain, path: tuple[str | int, ...]) -> Value | None:
     if field.default_value is Undefined and getattr(field, "default", None) is None:
         return None
     return wrap(coerce_default_value(field), None, path)

@@ -72,7 +72,12 @@ class Naive:
         return bool(
             (rule.area is not None and any(low <= path < high for low, high in scope.areas))
             or (rule.department is not None and getattr(row, rule.department.key) in scope.departments)
-            or (rule.owner is not None and scope.own and getattr(row, rule.owner.key) is not None and getattr(row, rule.owner.key) == self.principal.account_id)
+            or (
+                rule.owner is not None
+                and scope.own
+                and getattr(row, rule.owner.key) is not None
+                and getattr(row, rule.owner.key) == self.principal.account_id
+            )
         )
 
     def things(self, cls: type[Any]) -> list[Thing]:
@@ -100,7 +105,11 @@ class Naive:
         binding = bd.binding_of(field.extensions["strawberry-definition"])
         target = getattr(get_named_type(field.type).extensions.get("strawberry-definition"), "origin", None)
         node = target if bd.bound_type_of(target) else None
-        if node is None and isinstance(named := get_named_type(field.type), GraphQLObjectType) and "nodes" in named.fields:
+        if (
+            node is None
+            and isinstance(named := get_named_type(field.type), GraphQLObjectType)
+            and "nodes" in named.fields
+        ):
             node = get_named_type(named.fields["nodes"].type).extensions["strawberry-definition"].origin
 
         def resolve(source: Any, _info: Any, **given: Any) -> Any:  # noqa: ANN401 - anything
@@ -120,7 +129,9 @@ class Naive:
             case bd.GlobalIdBinding():
                 return encode_id(source.bound.tag, tenant, source.row.id)
             case bd.ColumnBinding():
-                column = binding.masked if level is FieldAccess.MASKED and binding.masked is not None else binding.column
+                column = (
+                    binding.masked if level is FieldAccess.MASKED and binding.masked is not None else binding.column
+                )
                 value = getattr(source.row, column.key)
                 return paper.Use(value) if column.key == "use" else value
             case bd.ExpressionBinding():
@@ -132,15 +143,26 @@ class Naive:
             case bd.OneBinding():
                 return next(iter(self.related(binding, source, node)), None)
             case bd.OneOfBinding():
-                return next((found for cls, column in binding.arms if (found := self.one(cls, getattr(source.row, column.key)))), None)
+                return next(
+                    (
+                        found
+                        for cls, column in binding.arms
+                        if (found := self.one(cls, getattr(source.row, column.key)))
+                    ),
+                    None,
+                )
             case bd.ManyBinding(limit=None):
                 return self._connection(node, self.related(binding, source, node), given)
             case bd.ManyBinding(limit=limit):
-                return self._sorted(node, self.related(binding, source, node), None)[0][: given.get("first") if given.get("first") is not None else limit]
+                return self._sorted(node, self.related(binding, source, node), None)[0][
+                    : given.get("first") if given.get("first") is not None else limit
+                ]
             case bd.RootConnectionBinding(limit=None):
                 return self._connection(node, self._narrowed(binding, node, given), given)
             case bd.RootConnectionBinding(limit=limit):
-                return self._sorted(node, self.things(node), None)[0][: given.get("first") if given.get("first") is not None else limit]
+                return self._sorted(node, self.things(node), None)[0][
+                    : given.get("first") if given.get("first") is not None else limit
+                ]
             case bd.RootOneBinding(narrow=None):
                 return self.one(node, decode_id(given["id"], tenant, binding.target.__bound__.tag))
             case bd.RootOneBinding():
@@ -163,7 +185,12 @@ class Naive:
         if binding.narrow is None:
             return found
         district, least = decode_id(given["district"], self.principal.tenant_id, "dist"), given.get("least")
-        return [thing for thing in found if thing.row.district_id == district and (least is None or (thing.row.rooms is not None and thing.row.rooms >= least))]
+        return [
+            thing
+            for thing in found
+            if thing.row.district_id == district
+            and (least is None or (thing.row.rooms is not None and thing.row.rooms >= least))
+        ]
 
     def _groups(self, given: dict[str, Any]) -> list[dict[str, Any]]:
         wanted = list(dict.fromkeys(item.value if isinstance(item, Enum) else item for item in given.get("by") or []))
@@ -172,10 +199,15 @@ class Naive:
             if self._matches(paper.House, thing, given.get("where")):
                 keys = tuple(thing.row.use if by == "USE" else thing.row.district_id for by in wanted)
                 groups.setdefault(keys, []).append(thing)
-        ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[: given["first"] if given.get("first") is not None else 1_000]
+        ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[
+            : given["first"] if given.get("first") is not None else 1_000
+        ]
         return [
             {
-                "keys": [encode_id("dist", self.principal.tenant_id, key) if not isinstance(key, str) else key for key in keys],
+                "keys": [
+                    encode_id("dist", self.principal.tenant_id, key) if not isinstance(key, str) else key
+                    for key in keys
+                ],
                 "count": len(members),
                 "valueFen": sum(thing.row.value_fen for thing in members),
             }
@@ -184,12 +216,20 @@ class Naive:
 
     # Lists
 
-    def _sorted(self, cls: type[Any], things: Iterable[Thing], order_by: list[dict[str, Any]] | None) -> tuple[list[Thing], list[tuple[str, bool]]]:
+    def _sorted(
+        self, cls: type[Any], things: Iterable[Thing], order_by: list[dict[str, Any]] | None
+    ) -> tuple[list[Thing], list[tuple[str, bool]]]:
         bound: bd.BoundType = cls.__bound__
         terms: list[tuple[str, bool]] = []
         for item in order_by or [{"by": next(iter(bound.orderings)), "direction": "ASC"}]:
-            by, direction = (value.value if isinstance(value, Enum) else value for value in (item["by"], item["direction"]))
-            terms += [(column.key, direction == "DESC") for column in bound.orderings[by].columns if column.key not in {key for key, _ in terms}]
+            by, direction = (
+                value.value if isinstance(value, Enum) else value for value in (item["by"], item["direction"])
+            )
+            terms += [
+                (column.key, direction == "DESC")
+                for column in bound.orderings[by].columns
+                if column.key not in {key for key, _ in terms}
+            ]
         if "id" not in {key for key, _ in terms}:
             terms.append(("id", terms[-1][1]))
 
@@ -224,8 +264,10 @@ class Naive:
             "edges": [{"node": thing, "cursor": cursor} for thing, cursor in zip(page, cursors, strict=True)],
             "totalCount": len(matching),
             "pageInfo": {
-                "hasNextPage": has_next, "hasPreviousPage": has_previous,
-                "startCursor": cursors[0] if cursors else None, "endCursor": cursors[-1] if cursors else None,
+                "hasNextPage": has_next,
+                "hasPreviousPage": has_previous,
+                "startCursor": cursors[0] if cursors else None,
+                "endCursor": cursors[-1] if cursors else None,
             },
         }
 
@@ -243,14 +285,26 @@ class Naive:
             case "not":
                 return not self._matches(cls, thing, value)
             case "worded":
-                return any(label.row.house_id == thing.row.id and label.row.word == value for label in self.things(paper.Label))
+                return any(
+                    label.row.house_id == thing.row.id and label.row.word == value for label in self.things(paper.Label)
+                )
             case "id":
-                return self._compares(thing.row.id, value, lambda text: decode_id(text, self.principal.tenant_id, thing.bound.tag))
-        fields = {field.name: field for part in (cls, *thing.bound.extensions) for field in part.__strawberry_definition__.fields}
+                return self._compares(
+                    thing.row.id, value, lambda text: decode_id(text, self.principal.tenant_id, thing.bound.tag)
+                )
+        fields = {
+            field.name: field
+            for part in (cls, *thing.bound.extensions)
+            for field in part.__strawberry_definition__.fields
+        }
         field = fields["".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)]
         binding = bd.binding_of(field)
         if isinstance(binding, bd.ColumnBinding):
-            return self._compares(getattr(thing.row, binding.column.key), value, lambda given: given.value if isinstance(given, Enum) else given)
+            return self._compares(
+                getattr(thing.row, binding.column.key),
+                value,
+                lambda given: given.value if isinstance(given, Enum) else given,
+            )
         from cityloom.graph.bound.fields import target_of
 
         target = target_of(field).cls
@@ -259,8 +313,14 @@ class Naive:
     @staticmethod
     def _compares(value: Any, conditions: dict[str, Any], read: Any) -> bool:  # noqa: ANN401 - any scalar
         tests = {
-            "eq": lambda given: value == given, "in": lambda given: value in given, "prefix": lambda given: value.startswith(given), "contains": lambda given: given in value,
-            "lt": lambda given: value < given, "lte": lambda given: value <= given, "gt": lambda given: value > given, "gte": lambda given: value >= given,
+            "eq": lambda given: value == given,
+            "in": lambda given: value in given,
+            "prefix": lambda given: value.startswith(given),
+            "contains": lambda given: given in value,
+            "lt": lambda given: value < given,
+            "lte": lambda given: value <= given,
+            "gt": lambda given: value > given,
+            "gte": lambda given: value >= given,
         }
         for operator, given in conditions.items():
             if given is None:

@@ -22,7 +22,30 @@ from cityloom.testing.rights import ALL, StatedRights
 if TYPE_CHECKING:
     import asyncpg
 
-_WORDS = ["", "a", "A", "ab", "中", "中文", "中文路", "o'clock", 'quo"te', "back\\slash", "%", "_", "é", "Z", "日\n本", "{}", "$1", "--", "1", "10", "2", "\U0001f600"]
+_WORDS = [
+    "",
+    "a",
+    "A",
+    "ab",
+    "中",
+    "中文",
+    "中文路",
+    "o'clock",
+    'quo"te',
+    "back\\slash",
+    "%",
+    "_",
+    "é",
+    "Z",
+    "日\n本",
+    "{}",
+    "$1",
+    "--",
+    "1",
+    "10",
+    "2",
+    "\U0001f600",
+]
 _PATHS = ["1.", "1.1.", "1.1.1.", "1.2.", "1.10.", "2.", "2.1.", "3."]
 
 
@@ -56,26 +79,46 @@ def make_city(seed: int, size: int) -> City:
     for _ in range(size):
         place = by_path[random.choice(_PATHS)]
         house = new(
-            "houses", district_id=place.id, area_path=place.path, number=random.choice(_WORDS), use=random.choice(["home", "shop"]),
-            rooms=random.choice([None, 0, 1, 2, -3, 2**31 - 1]), value_fen=random.choice([0, 1, 5_000_000_000, -7]),
+            "houses",
+            district_id=place.id,
+            area_path=place.path,
+            number=random.choice(_WORDS),
+            use=random.choice(["home", "shop"]),
+            rooms=random.choice([None, 0, 1, 2, -3, 2**31 - 1]),
+            value_fen=random.choice([0, 1, 5_000_000_000, -7]),
             built_on=random.choice([None, date(1999, 12, 31), date(2020, 2, 29)]),
-            checked_at=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(microseconds=random.choice([0, 1, 120_000, 10**12])),
-            longitude=random.choice([None, 0.5, -113.25, 1e-7]), is_listed=random.random() < 0.5, share=Decimal(random.choice(["0.10", "1.00"])),
-            marks=random.sample(_WORDS, k=random.randrange(3)), extra=random.choice([None, {"k": [1, None, "中"]}, [], "text", 5]),
+            checked_at=datetime(2026, 1, 1, tzinfo=UTC)
+            + timedelta(microseconds=random.choice([0, 1, 120_000, 10**12])),
+            longitude=random.choice([None, 0.5, -113.25, 1e-7]),
+            is_listed=random.random() < 0.5,
+            share=Decimal(random.choice(["0.10", "1.00"])),
+            marks=random.sample(_WORDS, k=random.randrange(3)),
+            extra=random.choice([None, {"k": [1, None, "中"]}, [], "text", 5]),
         )
         for _ in range(random.choice([0, 0, 1, 3])):
             new("labels", house_id=house.id, word=random.choice(_WORDS))
         for _ in range(random.choice([0, 1, 2, 4])):
             phone = random.choice([None, "13800000000"])
             new(
-                "people", house_id=random.choice([house.id, house.id, None]), area_path=place.path, department_id=random.choice([None, *departments]),
-                account_id=random.choice([None, _account(seed)]), name=random.choice(_WORDS), phone=phone,
-                phone_masked=phone and "138****0000", born_on=random.choice([None, date(1950, 1, 1)]),
+                "people",
+                house_id=random.choice([house.id, house.id, None]),
+                area_path=place.path,
+                department_id=random.choice([None, *departments]),
+                account_id=random.choice([None, _account(seed)]),
+                name=random.choice(_WORDS),
+                phone=phone,
+                phone_masked=phone and "138****0000",
+                born_on=random.choice([None, date(1950, 1, 1)]),
             )
         if random.random() < 0.5:
             person = random.choice(city.all("people")) if city.all("people") else None
             is_of_house = person is None or random.random() < 0.5
-            new("notices", house_id=house.id if is_of_house else None, person_id=None if is_of_house or person is None else person.id, text=random.choice(_WORDS))
+            new(
+                "notices",
+                house_id=house.id if is_of_house else None,
+                person_id=None if is_of_house or person is None else person.id,
+                text=random.choice(_WORDS),
+            )
     return city
 
 
@@ -96,14 +139,26 @@ def callers(city: City, seed: int) -> dict[str, Principal]:
         "one grid": StatedRights(dict.fromkeys(everything, within("1.1.")), open_fields),
         "two areas": StatedRights(dict.fromkeys(everything, within("1.1.", "2.")), open_fields),
         "no houses": StatedRights({"paper.district.read": ALL, "paper.person.read": ALL}, open_fields),
-        "masked": StatedRights(dict.fromkeys(everything, ALL), {"paper.person.phone": FieldAccess.MASKED, "paper.person.birth": FieldAccess.FULL}),
+        "masked": StatedRights(
+            dict.fromkeys(everything, ALL),
+            {"paper.person.phone": FieldAccess.MASKED, "paper.person.birth": FieldAccess.FULL},
+        ),
         "forbidden": StatedRights(dict.fromkeys(everything, ALL), {}),
-        "department": StatedRights({**dict.fromkeys(everything, ALL), "paper.person.read": Scope(departments=(UUID(int=seed * 10),))}, open_fields),
-        "own": StatedRights({**dict.fromkeys(everything, within("1.")), "paper.person.read": Scope(own=True, areas=(subtree("3."),))}, {}),
+        "department": StatedRights(
+            {**dict.fromkeys(everything, ALL), "paper.person.read": Scope(departments=(UUID(int=seed * 10),))},
+            open_fields,
+        ),
+        "own": StatedRights(
+            {**dict.fromkeys(everything, within("1.")), "paper.person.read": Scope(own=True, areas=(subtree("3."),))},
+            {},
+        ),
         "nobody": StatedRights(),
     }
     return {
-        name: Principal(tenant_id=city.tenant_id, kind=PrincipalKind.STAFF, rights=rights, account_id=_account(seed), locale="en") for name, rights in stated.items()
+        name: Principal(
+            tenant_id=city.tenant_id, kind=PrincipalKind.STAFF, rights=rights, account_id=_account(seed), locale="en"
+        )
+        for name, rights in stated.items()
     }
 
 
@@ -118,7 +173,9 @@ async def create_tables(admin: asyncpg.Connection[asyncpg.Record]) -> None:
         await admin.execute(f"ALTER TABLE {table.name} FORCE ROW LEVEL SECURITY")
         await admin.execute(f"CREATE POLICY tenant_isolation ON {table.name} USING ({TENANT})")
         if column := AREA_COLUMN.get(table.name):
-            await admin.execute(f"CREATE POLICY area_scope ON {table.name} AS RESTRICTIVE USING ({AREA.replace('area_path', column)})")
+            await admin.execute(
+                f"CREATE POLICY area_scope ON {table.name} AS RESTRICTIVE USING ({AREA.replace('area_path', column)})"
+            )
         await admin.execute(f"GRANT SELECT ON {table.name} TO {APP}")
 
 
@@ -130,11 +187,16 @@ def _dialect() -> Any:  # noqa: ANN401 - SQLAlchemy's dialect
 
 async def store(admin: asyncpg.Connection[asyncpg.Record], city: City) -> None:
     """Write a city's rows."""
-    await admin.set_type_codec("jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads)
+    await admin.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+    )
     for table, rows in city.rows.items():
         names = [column.name for column in PaperBase.metadata.tables[table].columns]
         marks = ", ".join(f"${at}" for at in range(1, len(names) + 1))
-        await admin.executemany(f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})", [[getattr(row, name) for name in names] for row in rows])  # noqa: S608 - names of our own tables
+        await admin.executemany(
+            f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",
+            [[getattr(row, name) for name in names] for row in rows],
+        )  # noqa: S608 - names of our own tables
 
 
 __all__ = ["SERVER_SETTINGS", "City", "callers", "create_tables", "make_city", "store"]

@@ -9,7 +9,21 @@ from uuid import UUID
 
 import sqlalchemy as sa
 import strawberry
-from sqlalchemy import BigInteger, Boolean, Date, DateTime, Double, Integer, MetaData, Numeric, String, Text, Uuid, func, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Double,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    Uuid,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 from strawberry.schema.config import StrawberryConfig
@@ -107,8 +121,12 @@ class Named:
 
 
 @b.bound(
-    DistrictRow, tag="dist", module="paper", read="paper.district.read",
-    scope=b.ScopeRule(area=DistrictRow.path), orderings={"NAME": DistrictRow.name, "PATH": DistrictRow.path},
+    DistrictRow,
+    tag="dist",
+    module="paper",
+    read="paper.district.read",
+    scope=b.ScopeRule(area=DistrictRow.path),
+    orderings={"NAME": DistrictRow.name, "PATH": DistrictRow.path},
 )
 class District(b.Node, Named):
     """A part of the paper city."""
@@ -118,7 +136,9 @@ class District(b.Node, Named):
     parts: b.Connection[District] = b.connection(DistrictRow.parent_id, "Districts in it.")
     houses: b.Connection[House] = b.connection(HouseRow.district_id, "Houses in it.")
     all_houses: b.Connection[House] = b.connection(
-        lambda district, house: sa.and_(house.area_path >= district.path, house.area_path < func.rtrim(district.path, ".").concat("/")),
+        lambda district, house: sa.and_(
+            house.area_path >= district.path, house.area_path < func.rtrim(district.path, ".").concat("/")
+        ),
         "Houses in it and in all districts in it.",
         filterable=False,
     )
@@ -146,13 +166,26 @@ async def _places(rows: list[Any], _context: Any) -> list[Place]:  # noqa: ANN40
 
 
 @b.bound(
-    HouseRow, tag="hous", module="paper", read="paper.house.read",
+    HouseRow,
+    tag="hous",
+    module="paper",
+    read="paper.house.read",
     scope=b.ScopeRule(area=HouseRow.area_path),
     orderings={
-        "NUMBER": HouseRow.number, "ROOMS": HouseRow.rooms, "BUILT": (HouseRow.built_on, HouseRow.number),
-        "CHECKED": HouseRow.checked_at, "VALUE": HouseRow.value_fen, "CREATED": HouseRow.id,
+        "NUMBER": HouseRow.number,
+        "ROOMS": HouseRow.rooms,
+        "BUILT": (HouseRow.built_on, HouseRow.number),
+        "CHECKED": HouseRow.checked_at,
+        "VALUE": HouseRow.value_fen,
+        "CREATED": HouseRow.id,
     },
-    matches={"worded": b.Match(str, lambda house, word: sa.exists().where(LabelRow.house_id == house.id, LabelRow.word == word), "With this label.")},
+    matches={
+        "worded": b.Match(
+            str,
+            lambda house, word: sa.exists().where(LabelRow.house_id == house.id, LabelRow.word == word),
+            "With this label.",
+        )
+    },
 )
 class House(b.Node, Named):
     """A house of the paper city."""
@@ -171,12 +204,17 @@ class House(b.Node, Named):
     people: b.Connection[Person] = b.connection(PersonRow.house_id, "Who lives there.")
     labels: list[Label] = b.many(LabelRow.house_id, "Words on it.", limit=5)
     live_here: int = b.expression(_live_here, "How many people live there, of those that the caller sees.")
-    described: str = b.resolved(_describe, needs=(HouseRow.number, HouseRow.rooms, HouseRow.built_on), description="In words.")
+    described: str = b.resolved(
+        _describe, needs=(HouseRow.number, HouseRow.rooms, HouseRow.built_on), description="In words."
+    )
     place: Place | None = b.resolved(_places, needs=(HouseRow.id, HouseRow.checked_at), description="On the map.")
 
 
 @b.bound(
-    PersonRow, tag="pers", module="paper", read="paper.person.read",
+    PersonRow,
+    tag="pers",
+    module="paper",
+    read="paper.person.read",
     scope=b.ScopeRule(area=PersonRow.area_path, department=PersonRow.department_id, owner=PersonRow.account_id),
     orderings={"NAME": PersonRow.name},
 )
@@ -184,7 +222,9 @@ class Person(b.Node, Named):
     """Somebody of the paper city."""
 
     title: str = b.column(PersonRow.name, "Their name.", filters=b.TEXT)
-    phone: str | None = b.masked(PersonRow.phone_masked, field="paper.person.phone", description="Their telephone.", full=PersonRow.phone)
+    phone: str | None = b.masked(
+        PersonRow.phone_masked, field="paper.person.phone", description="Their telephone.", full=PersonRow.phone
+    )
     born_on: date | None = b.column(PersonRow.born_on, "Their day of birth.", field="paper.person.birth")
     house: House | None = b.one(PersonRow.house_id, "Where they live.")
 
@@ -204,8 +244,12 @@ class Notice(b.Node):
     """A notice."""
 
     text: str = b.column(NoticeRow.text, "What it says.", filters=b.SEARCH)
-    subject: Subject | None = b.one_of((House, NoticeRow.house_id), (Person, NoticeRow.person_id), description="What it is about.")
-    named: Named | None = b.one_of((House, NoticeRow.house_id), (Person, NoticeRow.person_id), description="The same as something with a title.")
+    subject: Subject | None = b.one_of(
+        (House, NoticeRow.house_id), (Person, NoticeRow.person_id), description="What it is about."
+    )
+    named: Named | None = b.one_of(
+        (House, NoticeRow.house_id), (Person, NoticeRow.person_id), description="The same as something with a title."
+    )
 
 
 @b.extend(House, module="ledger")
@@ -239,7 +283,9 @@ class PaperQuery:
     notices: b.Connection[Notice] = b.root_connection(Notice, "All notices.")
     short_list: list[House] = b.root_list(House, "A few houses.", limit=7)
     house_stats: list[b.Group] = b.root_aggregate(
-        House, "Houses by what is asked for.", by={"USE": HouseRow.use, "DISTRICT": b.dimension(HouseRow.district_id, "By district.", tag="dist")},
+        House,
+        "Houses by what is asked for.",
+        by={"USE": HouseRow.use, "DISTRICT": b.dimension(HouseRow.district_id, "By district.", tag="dist")},
         sums={"value_fen": HouseRow.value_fen},
     )
 
@@ -250,12 +296,18 @@ class PaperSchema(strawberry.Schema):
     def get_fields(self, type_definition: Any) -> list[Any]:  # noqa: ANN401 - Strawberry's definition
         """Own fields and those of extensions."""
         bound = b.bound_type_of(type_definition.origin)
-        added = [] if bound is None else [field for part in bound.extensions for field in part.__strawberry_definition__.fields]
+        added = (
+            []
+            if bound is None
+            else [field for part in bound.extensions for field in part.__strawberry_definition__.fields]
+        )
         return [*type_definition.fields, *added]
 
 
 def paper_schema() -> PaperSchema:
     """A new schema of the paper city."""
     return PaperSchema(
-        query=merge_types("Query", (PaperQuery, NodeQuery)), types=[District, House, Person, Label, Notice], config=StrawberryConfig(scalar_map=b.SCALARS)
+        query=merge_types("Query", (PaperQuery, NodeQuery)),
+        types=[District, House, Person, Label, Notice],
+        config=StrawberryConfig(scalar_map=b.SCALARS),
     )

@@ -1,0 +1,42 @@
+-- { houses(first: 10) { nodes { id district { title } } } }
+-- as: one grid
+-- cost: at most 20 rows; 8 parameters
+-- right: paper.district.read: 1 area(s)
+-- right: paper.house.read: 1 area(s)
+
+WITH ctx AS MATERIALIZED (
+       SELECT set_config('app.tenant_id'
+                       , CAST(CAST($2 AS uuid) AS text)
+                       , TRUE) AS tenant
+            , set_config('app.area_lo'
+                       , CAST($7 AS varchar)
+                       , TRUE) AS area_lo
+            , set_config('app.area_hi'
+                       , CAST($8 AS varchar)
+                       , TRUE) AS area_hi
+     )
+  SELECT convert_to(CAST((SELECT row_to_json(house_connection__1) AS json
+                          FROM (SELECT page__1.list0 AS nodes
+                                FROM (SELECT COALESCE(json_agg(node__1)
+                                                    , CAST('[]' AS pg_catalog.json)) AS list0
+                                      FROM (SELECT CAST($1 AS varchar) || replace(CAST(houses__1.id AS text)
+                                                                                , '-'
+                                                                                , '') AS c0
+                                                 , (SELECT row_to_json(district__1) AS json
+                                                    FROM (SELECT districts__1.name AS title
+                                                          FROM districts AS districts__1
+                                                          WHERE districts__1.tenant_id = CAST($2 AS uuid)
+                                                            AND districts__1.path >= CAST($3 AS varchar)
+                                                            AND districts__1.path < CAST($4 AS varchar)
+                                                            AND districts__1.id = houses__1.district_id) AS district__1) AS c1
+                                            FROM houses AS houses__1
+                                            WHERE houses__1.tenant_id = CAST($2 AS uuid)
+                                              AND houses__1.area_path >= CAST($5 AS varchar)
+                                              AND houses__1.area_path < CAST($6 AS varchar)
+                                            ORDER BY houses__1.number ASC
+                                                   , houses__1.id ASC
+                                            LIMIT 10) AS house__1
+                                           INNER JOIN LATERAL (SELECT house__1.c0 AS id
+                                                                    , house__1.c1 AS district) AS node__1 ON TRUE) AS page__1) AS house_connection__1) AS text)
+                  , 'UTF8') AS r0
+  FROM ctx

@@ -1,0 +1,51 @@
+-- query ($before: String) { houses(last: 10, before: $before, orderBy: [{by: ROOMS, direction: DESC}]) { nodes { title } pageInfo { hasPreviousPage startCursor } } }
+-- as: whole city
+-- cost: at most 10 rows; 6 parameters
+-- right: paper.house.read: the whole city
+
+WITH ctx AS MATERIALIZED (
+       SELECT set_config('app.tenant_id'
+                       , CAST(CAST($2 AS uuid) AS text)
+                       , TRUE) AS tenant
+            , set_config('app.area_lo'
+                       , CAST($5 AS varchar)
+                       , TRUE) AS area_lo
+            , set_config('app.area_hi'
+                       , CAST($6 AS varchar)
+                       , TRUE) AS area_hi
+     )
+  SELECT convert_to(CAST((SELECT row_to_json(house_connection__1) AS json
+                          FROM (SELECT page__1.list0 AS nodes
+                                     , (SELECT row_to_json(page_info__1) AS json
+                                        FROM (SELECT page__1."has more" AS "hasPreviousPage"
+                                                   , page__1."startCursor of page" AS "startCursor") AS page_info__1) AS "pageInfo"
+                                FROM (SELECT COALESCE(json_agg(node__1 ORDER BY numbered__1.number DESC) FILTER (WHERE numbered__1.number <= 10)
+                                                    , CAST('[]' AS pg_catalog.json)) AS list0
+                                           , count(*) > 10 AS "has more"
+                                           , json_agg(numbered__1.cursor) FILTER (WHERE numbered__1.number <= 10) ->> -1 AS "startCursor of page"
+                                      FROM (SELECT house__1.c0 AS c0
+                                                 , house__1.cursor AS cursor
+                                                 , row_number() OVER () AS number
+                                            FROM (SELECT houses__1.number AS c0
+                                                       , translate(encode(convert_to(CAST(json_build_array(CAST($1 AS varchar)
+                                                                                                         , houses__1.rooms
+                                                                                                         , houses__1.id) AS text)
+                                                                                   , 'UTF8')
+                                                                        , 'base64')
+                                                                 , '+/=
+'
+                                                                 , '-_') AS cursor
+                                                  FROM houses AS houses__1
+                                                  WHERE houses__1.tenant_id = CAST($2 AS uuid)
+                                                    AND (COALESCE(houses__1.rooms > CAST($3 AS integer)
+                                                                , FALSE)
+                                                      OR (houses__1.rooms IS NULL
+                                                      AND CAST($3 AS integer) IS NOT NULL)
+                                                      OR (houses__1.rooms IS NOT DISTINCT FROM CAST($3 AS integer)
+                                                      AND houses__1.id > CAST($4 AS uuid)))
+                                                  ORDER BY houses__1.rooms ASC
+                                                         , houses__1.id ASC
+                                                  LIMIT 11) AS house__1) AS numbered__1
+                                           INNER JOIN LATERAL (SELECT numbered__1.c0 AS title) AS node__1 ON TRUE) AS page__1) AS house_connection__1) AS text)
+                  , 'UTF8') AS r0
+  FROM ctx
