@@ -11,6 +11,7 @@ from cityloom.access.catalogue import Catalogue
 from cityloom.access.passwords import Passwords
 from cityloom.core.module import Module, Permission
 from cityloom.core.text import Text
+from cityloom.installed import modules
 from cityloom.testing.access import City, World, open_world
 
 if TYPE_CHECKING:
@@ -45,6 +46,12 @@ def catalogue() -> Catalogue:
     from cityloom.access.module import MODULE
 
     return Catalogue.of((MODULE, made_up_module()))
+
+
+@pytest.fixture(scope="session")
+def installed() -> Catalogue:
+    """The permissions of all installed modules."""
+    return Catalogue.of(modules())
 
 
 @pytest.fixture(scope="session")

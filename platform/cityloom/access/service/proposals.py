@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
@@ -83,14 +84,14 @@ class Preview:
         }
 
 
-def preview(before: Snapshot, after: Snapshot, held: dict[UUID, list[Held]], work: Work) -> Preview:
+def preview(before: Snapshot, after: Snapshot, held: dict[UUID, list[Held]], now: datetime) -> Preview:
     """Who gains and loses what, and where, when the rules change from the one snapshot to the other."""
     roles = before.stated.keys() | after.stated.keys()
     concerned = _NOTHING.union(
         *(before.stated.get(r, _NOTHING) ^ after.stated.get(r, _NOTHING) for r in roles),
         *(before.denied.get(r, _NOTHING) ^ after.denied.get(r, _NOTHING) for r in roles),
     )
-    now, effects = work.now(), []
+    effects = []
     for account_id in sorted(held):
         valid = [h for h in held[account_id] if h.is_valid(now)]
         names = {h.role for h in valid}
@@ -126,6 +127,16 @@ async def propose(work: Work, *, added: list[str], removed: list[str], reason: s
     return row
 
 
+async def proposal_of(work: Work, proposal_id: UUID | None) -> m.PolicyProposal:
+    """A proposal of the tenant; refuses (`NotFound`) an absent one."""
+    row: m.PolicyProposal | None = await work.session.scalar(
+        select(m.PolicyProposal).where(m.PolicyProposal.id == proposal_id)
+    )
+    if row is None:
+        raise NotFound(thing="proposal", thing_zh="提案")
+    return row
+
+
 async def apply_proposal(work: Work, proposal_id: UUID | None) -> m.PolicyProposal:
     """Make a proposed change hold.
 
@@ -134,10 +145,7 @@ async def apply_proposal(work: Work, proposal_id: UUID | None) -> m.PolicyPropos
     demand_everywhere(work, ADMINISTERS)
     # From here on nobody else changes rules or memberships: what is rehearsed now is what is applied.
     await begin_change(work)
-    query = select(m.PolicyProposal).where(m.PolicyProposal.id == proposal_id)
-    row: m.PolicyProposal | None = await work.session.scalar(query)
-    if row is None:
-        raise NotFound(thing="proposal", thing_zh="提案")
+    row = await proposal_of(work, proposal_id)
     if row.state != "OPEN":
         raise ProposalAlreadyApplied
     plus, minus = parse_lines(row.added, "add"), parse_lines(row.removed, "remove")
@@ -157,7 +165,7 @@ async def _rehearse(work: Work, added: list[Rule], removed: list[Rule]) -> Previ
     catalogue, before = catalogue_of(work), await snapshot_of(work)
     rules = check_rules(catalogue, roles, stated, added, removed)
     after = compile_snapshot(catalogue, rules, version=before.version, departments=before.departments)
-    return preview(before, after, await held_by_all(work.session), work)
+    return preview(before, after, await held_by_all(work.session), work.now())
 
 
 def _reach(snapshot: Snapshot, held: Iterable[Held], permission: str) -> Scope | None:
