@@ -1,8 +1,8 @@
-"""Alembic's environment: migrations run as the owner role, on the connection that `cityloom.core.migrations` hands in."""
+"""Alembic's environment: migrations run as the owner role, on the connection that `core.migrations` hands in."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from alembic import context
 
@@ -10,17 +10,18 @@ from cityloom.core.database import Base
 from cityloom.installed import import_models
 
 if TYPE_CHECKING:
+    from alembic.autogenerate.api import AutogenContext
     from sqlalchemy import Connection
 
 import_models()
 
 
-def include_name(name: str | None, kind: str, _parents: Any) -> bool:
+def include_name(name: str | None, kind: str, _parents: object) -> bool:
     """Compare tables only within the platform's own schema."""
     return kind != "schema" or name in {None, "public"}
 
 
-def render_item(kind: str, item: Any, autogen: Any) -> str | bool:
+def render_item(kind: str, item: object, autogen: AutogenContext) -> str | bool:
     """Name the platform's own column types by their module, and import it."""
     if kind != "type" or not type(item).__module__.startswith("cityloom."):
         return False

@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
 
 
-
 @dataclass(slots=True)
 class Platform:
     """What one process is made of; the same for HTTP, the command line and tests."""
@@ -170,7 +169,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            found = opened or await stack.enter_async_context(_own_platform())
+            found = await stack.enter_async_context(_own_platform()) if opened is None else opened
             app.state.platform = found
             app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator)
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)

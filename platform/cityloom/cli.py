@@ -12,7 +12,9 @@ import typer
 from cityloom.core.errors import Refusal
 from cityloom.settings import Settings, SettingsError
 
-app = typer.Typer(name="cityloom", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(
+    name="cityloom", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
 database = typer.Typer(no_args_is_help=True, help="The database: schema, isolation, distribution.")
 app.add_typer(database, name="db")
 
@@ -25,8 +27,8 @@ def settings() -> Settings:
 @app.command()
 def up(workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that serve.")] = 1) -> None:
     """Start everything: database, schema, the cities' packs, demo people, and the server."""
-    from cityloom.core import logs  # noqa: PLC0415 - quick start
-    from cityloom.up import up as run  # noqa: PLC0415 - quick start
+    from cityloom.core import logs
+    from cityloom.up import up as run
 
     found = settings()
     logs.setup(form="console", level="warning")
@@ -36,8 +38,8 @@ def up(workers: Annotated[int, typer.Option(min=1, max=64, help="Processes that 
 @database.command()
 def migrate() -> None:
     """Bring roles, schema, grants and row-level policies up to date; safe to run again."""
-    from cityloom.core.migrations import migrate as run  # noqa: PLC0415 - quick start
-    from cityloom.storage import storage  # noqa: PLC0415 - quick start
+    from cityloom.core.migrations import migrate as run
+    from cityloom.storage import storage
 
     found = settings()
     with storage(found) as url:
@@ -48,13 +50,13 @@ def migrate() -> None:
 @database.command()
 def verify() -> None:
     """Print every place where the database does not keep tenants apart as it should; ends with 1 if there is one."""
-    import asyncpg  # noqa: PLC0415 - quick start
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - quick start
+    import asyncpg
+    from sqlalchemy.engine import make_url
 
-    from cityloom.core.database import asyncpg_arguments  # noqa: PLC0415 - quick start
-    from cityloom.core.isolation import findings  # noqa: PLC0415 - quick start
-    from cityloom.installed import import_models  # noqa: PLC0415 - quick start
-    from cityloom.storage import storage  # noqa: PLC0415 - quick start
+    from cityloom.core.database import asyncpg_arguments
+    from cityloom.core.isolation import findings
+    from cityloom.installed import import_models
+    from cityloom.storage import storage
 
     async def run(url: str) -> int:
         connection = await asyncpg.connect(**asyncpg_arguments(make_url(url)))
@@ -78,8 +80,8 @@ def distribute(
     only_print: Annotated[bool, typer.Option("--print", help="Print the calls instead of running them.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Tell Citus how tables are spread by tenant: one call per table."""
-    from cityloom.core import distribute as citus  # noqa: PLC0415 - quick start
-    from cityloom.installed import import_models  # noqa: PLC0415 - quick start
+    from cityloom.core import distribute as citus
+    from cityloom.installed import import_models
 
     import_models()
     if only_print:
@@ -87,10 +89,10 @@ def distribute(
             typer.echo(f"{call};")
         return
 
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - quick start
-    from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415 - quick start
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.ext.asyncio import create_async_engine
 
-    from cityloom.storage import storage  # noqa: PLC0415 - quick start
+    from cityloom.storage import storage
 
     async def run(url: str) -> int:
         engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"))

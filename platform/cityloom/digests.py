@@ -14,7 +14,11 @@ _PACKAGE = Path(__file__).resolve().parent
 
 def digests(settings: Settings) -> dict[str, str]:
     """A digest of the schema, and one of each pack with the base packs that it may extend."""
-    schema = [*_PACKAGE.rglob("models*.py"), *_PACKAGE.glob("core/*.py"), *(_PACKAGE.parents[1] / "migrations").rglob("*.py")]
+    schema = [
+        *_PACKAGE.rglob("models*.py"),
+        *_PACKAGE.glob("core/*.py"),
+        *(_PACKAGE.parents[1] / "migrations").rglob("*.py"),
+    ]
     found = {"schema": _digest(schema)}
     bases = sorted((settings.tenants / "packs").rglob("*.*"))
     for manifest in sorted(settings.tenants.glob("*/tenant.toml")):

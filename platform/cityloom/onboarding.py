@@ -14,8 +14,8 @@ from cityloom.access.service.operators import ensure_operator, open_operator_ses
 from cityloom.access.service.sessions import open_session
 from cityloom.app import platform
 from cityloom.core.migrations import migrate
-from cityloom.digests import digests
 from cityloom.demo.population import fill
+from cityloom.digests import digests
 from cityloom.modules.registry.models import Resident
 from cityloom.tenancy.system import system_principal
 
@@ -39,7 +39,9 @@ class Onboarded:
     expires_at: str = ""
 
 
-async def onboard(settings: Settings, admin_url: str, before: Onboarded, *, say: Callable[[str, str], None]) -> Onboarded:
+async def onboard(
+    settings: Settings, admin_url: str, before: Onboarded, *, say: Callable[[str, str], None]
+) -> Onboarded:
     """Bring the database to what the checkout states, and make fresh credentials.
 
     A pack that is as it was when it was last applied is left alone: what the city changed since at run time stays.

@@ -34,7 +34,9 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     environment: Literal["development", "production"] = "development"
-    database_url: str | None = Field(default=None, description="PostgreSQL 16+ as an administrator; embedded where unset")
+    database_url: str | None = Field(
+        default=None, description="PostgreSQL 16+ as an administrator; embedded where unset"
+    )
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     public_url: str | None = None
@@ -49,7 +51,7 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings; a bad value ends with `SettingsError`, which names the variable and what would be right."""
+        """Read the settings; a bad value raises `SettingsError`, which names the variable and what would be right."""
         given = {field: environment[name] for name, field in VARIABLES.items() if environment.get(name)}
         try:
             return cls.model_validate(given)

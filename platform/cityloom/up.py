@@ -42,7 +42,7 @@ def up(settings: Settings, *, workers: int = 1) -> None:
     with storage(settings) as admin_url:
         # Serving processes start while this one looks whether anything has to be done.
         if not asyncio.run(_is_in_place(settings, admin_url, before)):
-            from cityloom.onboarding import Onboarded, dump, onboard  # noqa: PLC0415 - heavy; not needed for a second start
+            from cityloom.onboarding import Onboarded, dump, onboard
 
             known = Onboarded(digests=before.get("digests", {}))
             onboarded = asyncio.run(onboard(settings, admin_url, known, say=say))
@@ -77,11 +77,11 @@ def _write(path: Path, content: bytes) -> None:
 
 async def _is_in_place(settings: Settings, admin_url: str, before: dict[str, Any]) -> bool:
     """Whether the last `up` left this very state: same checkout, same database, credentials that still hold."""
-    import asyncpg  # noqa: PLC0415 - only here
-    from sqlalchemy.engine import make_url  # noqa: PLC0415 - only here
+    import asyncpg
+    from sqlalchemy.engine import make_url
 
-    from cityloom.core.database import asyncpg_arguments  # noqa: PLC0415 - only here
-    from cityloom.digests import digests  # noqa: PLC0415 - only here
+    from cityloom.core.database import asyncpg_arguments
+    from cityloom.digests import digests
 
     if before.get("digests") != digests(settings):
         return False

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from cityloom.core import rls
 from cityloom.core.database import Base
@@ -31,7 +31,7 @@ def test_every_table_has_exactly_one_call_of_its_kind() -> None:
         seen[table] += 1
         expected = {"tenant": "tenant", "control": "control", "directory": "reference", "reference": "reference"}
         assert match[expected[rls.kind(Base.metadata.tables[table])]] == table
-    assert seen == Counter({name: 1 for name in Base.metadata.tables})
+    assert seen == Counter(dict.fromkeys(Base.metadata.tables, 1))
 
 
 def test_tenant_tables_lie_together_and_after_what_they_refer_to() -> None:

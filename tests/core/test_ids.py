@@ -29,8 +29,19 @@ def test_a_global_id_leads_back_in_its_own_tenant_and_type_only(tenant: UUID, ot
         assert decode_id(text, other, tag) is None
 
 
-@pytest.mark.parametrize("text", ["", "1", "area_1_2", "AREA_1a2b3c4d_0198c0a0b1c27d3e8f90a1b2c3d4e5f6", "area_1a2b3c4d_0198c0a0b1c27d3e8f90a1b2c3d4e5f6\n",
-                                  "area_1a2b3c4d_0198c0a0b1c27d3e8f90a1b2c3d4e5fg", "' OR 1=1 --", "网格"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1",
+        "area_1_2",
+        "AREA_1a2b3c4d_0198c0a0b1c27d3e8f90a1b2c3d4e5f6",
+        "area_1a2b3c4d_0198c0a0b1c27d3e8f90a1b2c3d4e5f6\n",
+        "area_1a2b3c4d_0198c0a0b1c27d3e8f90a1b2c3d4e5fg",
+        "' OR 1=1 --",
+        "网格",
+    ],
+)
 def test_what_never_was_an_id_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(MalformedId) as refused:
         decode_id(text, UUID(int=1))

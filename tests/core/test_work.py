@@ -13,7 +13,7 @@ from cityloom.core.database import Database
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry, Event
 from cityloom.core.ids import new_id
-from cityloom.core.principal import Scope, subtree
+from cityloom.core.principal import Principal, Scope, subtree
 from cityloom.core.work import Works
 from cityloom.events.models import EventRecord
 from cityloom.events.service import write_outbox
@@ -42,14 +42,18 @@ async def test_event_and_audit_entry_are_there_with_the_commit_and_not_without(w
         work.emit(Planted(subject_id=tree))
         work.audit(AuditEntry(action="tests.tree.plant", object_tag="tree", object_id=tree, after={"kind": "elm"}))
     with pytest.raises(Forbidden):
-        async with works.begin(caller) as work:
-            work.emit(Planted(subject_id=new_id()))
-            raise Forbidden(permission="tests.tree.plant")
+        await _plant_and_be_refused(works, caller)
     async with works.begin(caller) as work:
         assert (await work.session.scalars(select(EventRecord.subject_id))).all() == [tree]
         entry = (await work.session.scalars(select(AuditRecord))).one()
         assert (entry.object_id, entry.changed_fields, entry.before_hash) == (tree, ["kind"], None)
         assert entry.recorded_at == works.clock.now()
+
+
+async def _plant_and_be_refused(works: Works, caller: Principal) -> None:
+    async with works.begin(caller) as work:
+        work.emit(Planted(subject_id=new_id()))
+        raise Forbidden(permission="tests.tree.plant")
 
 
 async def test_another_tenant_sees_and_changes_nothing(works: Works) -> None:
@@ -71,7 +75,9 @@ async def test_every_statement_of_the_orm_names_the_tenant(works: Works, databas
     event.listen(engine, "before_cursor_execute", record)
     try:
         async with works.begin(principal(new_id())) as work:
-            await work.session.execute(select(EventRecord).join(AuditRecord, AuditRecord.object_id == EventRecord.subject_id))
+            await work.session.execute(
+                select(EventRecord).join(AuditRecord, AuditRecord.object_id == EventRecord.subject_id)
+            )
     finally:
         event.remove(engine, "before_cursor_execute", record)
     assert len(statements) == 2
@@ -84,4 +90,10 @@ def test_authorise_holds_the_area() -> None:
     rights = StatedRights({"registry.resident.read": Scope(areas=(subtree("1.7."),))})
     scope = rights.scope("registry.resident.read")
     assert scope is not None
-    assert [scope.covers(path) for path in ("1.7.", "1.7.2c.", "1.70.", "1.", "1.8.")] == [True, True, False, False, False]
+    assert [scope.covers(path) for path in ("1.7.", "1.7.2c.", "1.70.", "1.", "1.8.")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]

@@ -13,7 +13,7 @@ from cityloom.testing.database import ROOT, VAR
 from cityloom.testing.twins import plant
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from starlette.applications import Starlette
 
@@ -45,7 +45,7 @@ async def birch(opened: Platform, app: Starlette) -> Twin:
 
 
 @pytest.fixture
-def probed(request: pytest.FixtureRequest, record_property: Callable[[str, object], None]) -> Callable[[int], None]:
+def probed(record_property: Callable[[str, object], None]) -> Iterator[Callable[[int], None]]:
     """Counts probes across tenants; their number is printed at the end of the run."""
     count = 0
 
@@ -53,5 +53,5 @@ def probed(request: pytest.FixtureRequest, record_property: Callable[[str, objec
         nonlocal count
         count += probes
 
-    request.addfinalizer(lambda: record_property("cross_tenant_probes", count))
-    return add
+    yield add
+    record_property("cross_tenant_probes", count)

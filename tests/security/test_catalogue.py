@@ -27,7 +27,8 @@ MUTATIONS = {
     "policy admits all": "ALTER POLICY tenant_isolation ON {t} USING (true)",
     "policy checks nothing on write": "ALTER POLICY tenant_isolation ON {t} WITH CHECK (true)",
     "policy fails open when unset": (
-        "ALTER POLICY tenant_isolation ON {t} USING (tenant_id = coalesce(nullif(current_setting('app.tenant_id', true), '')::uuid, tenant_id))"
+        "ALTER POLICY tenant_isolation ON {t} "
+        "USING (tenant_id = coalesce(nullif(current_setting('app.tenant_id', true), '')::uuid, tenant_id))"
     ),
     "policy for everybody": "ALTER POLICY tenant_isolation ON {t} TO PUBLIC",
     "second, wider policy": "CREATE POLICY helpful ON {t} FOR SELECT TO cityloom_app USING (true)",
@@ -36,7 +37,8 @@ MUTATIONS = {
     "wall dropped": "DROP POLICY area_scope ON {w}",
     "wall admits all": "ALTER POLICY area_scope ON {w} USING (true)",
     "wall includes its upper end": (
-        "ALTER POLICY area_scope ON {w} USING (area_path >= current_setting('app.area_lo') AND area_path <= current_setting('app.area_hi'))"
+        "ALTER POLICY area_scope ON {w} "
+        "USING (area_path >= current_setting('app.area_lo') AND area_path <= current_setting('app.area_hi'))"
     ),
     "wall made permissive": (
         "DROP POLICY area_scope ON {w}; CREATE POLICY area_scope ON {w} FOR ALL TO cityloom_app, cityloom_worker "
@@ -49,7 +51,8 @@ MUTATIONS = {
     "audit can be rewritten": "GRANT UPDATE, DELETE ON audit_records TO cityloom_app",
     "unique key without tenant": "CREATE UNIQUE INDEX loose ON {t} (id)",
     "foreign key without tenant": (
-        "CREATE TABLE loose_parent (id uuid PRIMARY KEY); ALTER TABLE {t} ADD COLUMN loose uuid REFERENCES loose_parent (id)"
+        "CREATE TABLE loose_parent (id uuid PRIMARY KEY); "
+        "ALTER TABLE {t} ADD COLUMN loose uuid REFERENCES loose_parent (id)"
     ),
     "forgotten table": "CREATE TABLE forgotten (tenant_id uuid, secret text)",
     "view": "CREATE VIEW window_on AS SELECT * FROM {t}",

@@ -17,12 +17,14 @@ from cityloom.installed import import_models
 import_models()
 #: Tables that operators read across tenants on purpose: the tenants themselves, the operators' own, versions of access.
 ACROSS_TENANTS = {
-    t.name for t in Base.metadata.sorted_tables if rls.kind(t) in {"control", "directory"} or t.info.get("operator_reads")
+    t.name
+    for t in Base.metadata.sorted_tables
+    if rls.kind(t) in {"control", "directory"} or t.info.get("operator_reads")
 }
 
 #: Findings that do not hold here, each with the reason.
 ACCEPTED = {
-    "PERF001": "wrapping in a sub-select defeats the one-time filter and is refused by Citus (measured, see ops/decisions)",
+    "PERF001": "wrapping in a sub-select defeats the one-time filter and is refused by Citus (ops/decisions/0001)",
     "PERF003": "the index leads with tenant_id and area_path follows: every statement names the tenant",
     "SEC005": "operators' tables hold no tenant's rows: the policy asks for an operator's connection",
     "SEC007": "no table has to be readable by PUBLIC: roles are named",
@@ -34,13 +36,23 @@ ACCEPTED = {
 
 
 def test_what_operators_read_across_tenants_is_this_short_list() -> None:
-    assert ACROSS_TENANTS == {"access_versions", "identity_providers", "login_throttles", "operator_actions", "operator_sign_ins",
-                              "operators", "pack_applications", "tenants"}
+    assert {
+        "access_versions",
+        "identity_providers",
+        "login_throttles",
+        "operator_actions",
+        "operator_sign_ins",
+        "operators",
+        "pack_applications",
+        "tenants",
+    } == ACROSS_TENANTS
 
 
 def pgrls(*arguments: str) -> tuple[int, Any]:
     program = Path(sys.executable).with_name("pgrls")
-    done = subprocess.run([program, *arguments, "--format", "json"], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [program, *arguments, "--format", "json"], capture_output=True, text=True, check=False, timeout=300
+    )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 

@@ -14,7 +14,7 @@ from cityloom.core.database import Base, TenantTable
 
 
 class AuditRecord(TenantTable, Base):
-    """Who did what to which object, when and why; hashes stand for the state before and after, never the state itself."""
+    """Who did what to which object, when and why; hashes stand for the state before and after, not the state."""
 
     __tablename__ = "audit_records"
 

@@ -19,9 +19,6 @@ from cityloom.core.ids import new_id
 from cityloom.core.principal import EVERYWHERE, subtree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.orm import ORMExecuteState
 
 OWNER, APP, OPERATOR, WORKER = "cityloom_owner", "cityloom_app", "cityloom_operator", "cityloom_worker"
@@ -32,7 +29,8 @@ SERVER_SETTINGS = {"app.area_lo": EVERYWHERE[0], "app.area_hi": EVERYWHERE[1], "
 
 #: Sets the tenant and the area wall for the current transaction; both ORM work and compiled reads use it.
 SET_CONTEXT = (
-    "set_config('app.tenant_id', {tenant}, true), set_config('app.area_lo', {low}, true), set_config('app.area_hi', {high}, true)"
+    "set_config('app.tenant_id', {tenant}, true), "
+    "set_config('app.area_lo', {low}, true), set_config('app.area_hi', {high}, true)"
 )
 
 
@@ -65,7 +63,7 @@ class TenantTable:
 class AreaScoped:
     """A tenant's row that lies in an area: `area_path` is the area's own path, kept equal by a foreign key.
 
-    Together with `area_foreign_key` in `__table_args__` the database proves at every commit that the path is the area's;
+    Together with `area_foreign_key` in `__table_args__` the database proves at each commit that the path is the area's;
     `move_area_paths` carries the rows along when an area moves.
     """
 
@@ -77,7 +75,9 @@ def tenant_foreign_key(
     column: str, target: str, *, ondelete: str | None = None, name: str | None = None
 ) -> ForeignKeyConstraint:
     """A foreign key within the tenant: (tenant_id, column) → target(tenant_id, id)."""
-    return ForeignKeyConstraint(["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete, name=name)
+    return ForeignKeyConstraint(
+        ["tenant_id", column], [f"{target}.tenant_id", f"{target}.id"], ondelete=ondelete, name=name
+    )
 
 
 def area_foreign_key() -> ForeignKeyConstraint:
@@ -138,7 +138,11 @@ def _set_context(session: Session, _transaction: object, connection: Connection)
 
 @event.listens_for(TenantSession, "do_orm_execute")
 def _name_tenant(state: ORMExecuteState) -> None:
-    if state.is_column_load or state.is_relationship_load or not (state.is_select or state.is_update or state.is_delete):
+    if (
+        state.is_column_load
+        or state.is_relationship_load
+        or not (state.is_select or state.is_update or state.is_delete)
+    ):
         return
     tenant_id = state.session.info["context"].tenant_id
     state.statement = state.statement.options(
@@ -179,7 +183,7 @@ async def _no_reset(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 class Database:
-    """The connections of one process: an ORM engine for work, a raw pool for compiled reads, an engine for operators."""
+    """The connections of one process: an engine for work, a raw pool for compiled reads, an engine for operators."""
 
     def __init__(self, app: URL, operator: URL, *, write_pool: int = 8, read_pool: int = 8) -> None:
         self.app_url, self.operator_url = app, operator
@@ -262,10 +266,6 @@ def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> Asyn
 async def raw(session: AsyncSession) -> asyncpg.Connection[asyncpg.Record]:
     """The asyncpg connection below a session, inside its transaction."""
     connection = await session.connection()
-    driver: DBAPIConnection = (await connection.get_raw_connection()).driver_connection  # type: ignore[assignment]
-    return driver  # type: ignore[return-value] # SQLAlchemy's type is the DBAPI protocol, the object is asyncpg's
-
-
-def tenant_tables() -> Iterable[Any]:
-    """Every mapped tenant table."""
-    return (m.local_table for m in Base.registry.mappers if issubclass(m.class_, TenantTable))
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    found: asyncpg.Connection[asyncpg.Record] = driver
+    return found

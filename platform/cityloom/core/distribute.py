@@ -46,7 +46,7 @@ def calls() -> Iterator[str]:
 
 
 def distribute(connection: Connection) -> int:
-    """Run the calls for tables that Citus does not know yet; the number of calls made. Refuses where Citus is missing."""
+    """Run the calls for tables that Citus does not know yet; how many were made. Refuses where Citus is missing."""
     if not connection.execute(text("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")).scalar_one():
         raise CitusMissing
     known = set(connection.execute(text("SELECT logicalrelid::text FROM pg_dist_partition")).scalars())

@@ -34,9 +34,9 @@ class RefusalCode(StrEnum):
 
 
 REFUSAL_CODE_DESCRIPTIONS: dict[RefusalCode, str] = {
-    RefusalCode.INVALID_INPUT: "A value is not of the form that is needed; `path` names it and the message says what would be right.",
+    RefusalCode.INVALID_INPUT: "A value is not of the form needed; `path` names it, the message says how to mend it.",
     RefusalCode.UNAUTHENTICATED: "There is no credential, or it is not valid any more: sign in again.",
-    RefusalCode.FORBIDDEN: "The caller's roles do not allow this; `details.decisionId` can be given to an administrator.",
+    RefusalCode.FORBIDDEN: "The caller's roles do not allow this; tell an administrator `details.decisionId`.",
     RefusalCode.NOT_FOUND: "There is no such thing, or the caller may not know of it.",
     RefusalCode.CONFLICT: "It contradicts what is stored, for example a code or number that is taken.",
     RefusalCode.STALE: "It was changed by somebody else since it was read: read again and repeat.",
@@ -58,7 +58,7 @@ REFUSAL_CODE_DESCRIPTIONS: dict[RefusalCode, str] = {
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
-class Refusal(Exception):  # noqa: N818 - refusals are named in words that a user understands, not with an Error suffix
+class Refusal(Exception):
     """The request was refused.
 
     The first line of a subclass's docstring is its message in English, `zh` the same in Chinese; `{names}` in both are
@@ -106,7 +106,7 @@ class NotFound(Refusal):
 
 
 class InvalidInput(Refusal):
-    """{reason_en}"""  # noqa: D400, D415 - the whole sentence comes from the caller
+    """{reason_en}"""  # noqa: D415 - the whole sentence comes from the caller
 
     code = RefusalCode.INVALID_INPUT
     zh = "{reason_zh}"

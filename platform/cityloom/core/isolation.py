@@ -1,7 +1,7 @@
 """What must be true of the database for tenants to be apart, read from `pg_catalog`.
 
-The command `cityloom db verify` prints it for an auditor, and the tests gate on it: every check answers the places where
-it does not hold. Nothing here trusts the models for what the database does; the models only say what must be.
+The command `cityloom db verify` prints it for an auditor, and the tests gate on it: every check answers the places
+where it does not hold. Nothing here trusts the models for what the database does; the models only say what must be.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from cityloom.core import rls
 from cityloom.core.database import APP, OPERATOR, OWNER, WORKER, Base
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     import asyncpg
 
-    Connection = asyncpg.Connection[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
 #: Alembic's own table holds the schema's revision, nobody's data; no role but the owner may touch it.
 BOOKKEEPING = {"alembic_version"}
@@ -30,7 +32,9 @@ WITHOUT_WALL = {
 PREDICATES = {
     rls.TENANT: "(tenant_id = (current_setting('app.tenant_id'::text))::uuid)",
     rls.SELF: "(id = (current_setting('app.tenant_id'::text))::uuid)",
-    rls.AREA: "((area_path >= current_setting('app.area_lo'::text)) AND (area_path < current_setting('app.area_hi'::text)))",
+    rls.AREA: (
+        "((area_path >= current_setting('app.area_lo'::text)) AND (area_path < current_setting('app.area_hi'::text)))"
+    ),
     rls.OPERATORS: "(current_setting('app.operator'::text) = 'on'::text)",
 }
 
@@ -45,7 +49,7 @@ class Finding:
 
 
 async def findings(connection: Connection) -> list[Finding]:
-    """Every finding, sorted; empty where all checks hold. The connection may be any role that can read the catalogue."""
+    """Every finding, sorted; empty where all checks hold. Any role that can read the catalogue will do."""
     found: list[Finding] = []
     for check in (_tables, _ownership, _policies, _walls, _roles, _grants, _keys, _bypasses):
         found.extend(Finding(check.__name__.strip("_"), place, what) for place, what in await check(connection))
@@ -90,7 +94,13 @@ async def _policies(connection: Connection) -> list[tuple[str, str]]:
     """The policies are those that the models generate: name, roles, restrictiveness, command and both predicates."""
     rows = await connection.fetch("SELECT * FROM pg_policies WHERE schemaname = 'public'")
     stored = {
-        (r["tablename"], r["policyname"]): (r["permissive"], frozenset(r["roles"]), r["cmd"], r["qual"], r["with_check"])
+        (r["tablename"], r["policyname"]): (
+            r["permissive"],
+            frozenset(r["roles"]),
+            r["cmd"],
+            r["qual"],
+            r["with_check"],
+        )
         for r in rows
     }
     wanted = {
@@ -108,7 +118,9 @@ async def _policies(connection: Connection) -> list[tuple[str, str]]:
     for (table, name), policy in wanted.items():
         actual = stored.get((table, name))
         if actual != policy:
-            out.append((f"{table}.{name}", "the policy is missing" if actual is None else f"it is {actual}, not {policy}"))
+            out.append(
+                (f"{table}.{name}", "the policy is missing" if actual is None else f"it is {actual}, not {policy}")
+            )
     return out
 
 
@@ -117,7 +129,10 @@ async def _walls(connection: Connection) -> list[tuple[str, str]]:
     rows = await connection.fetch(
         "SELECT table_name FROM information_schema.columns WHERE table_schema = 'public' AND column_name = 'area_path'"
     )
-    walled = {r["tablename"] for r in await connection.fetch("SELECT tablename FROM pg_policies WHERE policyname = 'area_scope'")}
+    walled = {
+        r["tablename"]
+        for r in await connection.fetch("SELECT tablename FROM pg_policies WHERE policyname = 'area_scope'")
+    }
     return [
         (r["table_name"], "has area_path but no area wall")
         for r in rows
@@ -164,7 +179,8 @@ async def _keys(connection: Connection) -> list[tuple[str, str]]:
     """Unique keys, exclusions and foreign keys of tenant tables lead with the tenant: no key tells what another has."""
     tables = _tenant_tables()
     uniques = await connection.fetch(
-        "SELECT i.indexrelid::regclass::text AS name, a.attname AS leading FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
+        "SELECT i.indexrelid::regclass::text AS name, a.attname AS leading "
+        "FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid "
         "LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] "
         "WHERE c.relname = ANY($1) AND (i.indisunique OR i.indisexclusion)",
         tables,
@@ -185,13 +201,15 @@ async def _keys(connection: Connection) -> list[tuple[str, str]]:
 
 
 async def _bypasses(connection: Connection) -> list[tuple[str, str]]:
-    """No views, rules, partitions, sequences, SECURITY DEFINER or LEAKPROOF functions: they would go around the policies."""
+    """No views, rules, partitions, sequences, SECURITY DEFINER or LEAKPROOF functions: they go around the policies."""
     functions = await connection.fetch(
         "SELECT proname AS name, prosecdef, proleakproof FROM pg_proc p WHERE pronamespace = 'public'::regnamespace "
-        "AND (prosecdef OR proleakproof) AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+        "AND (prosecdef OR proleakproof) "
+        "AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
     )
     relations = await connection.fetch(
-        "SELECT relname AS name, relkind::text AS kind FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S', 'p')"
+        "SELECT relname AS name, relkind::text AS kind FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace AND relkind IN ('v', 'm', 'S', 'p')"
     )
     inherited = await connection.fetch("SELECT inhrelid::regclass::text AS name FROM pg_inherits")
     return (

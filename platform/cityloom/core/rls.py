@@ -34,7 +34,7 @@ class UnclassifiedTable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row-level policy: USING and WITH CHECK are the same predicate; one that is not writable is for SELECT only."""
+    """One row-level policy: USING and WITH CHECK are one predicate; one that is not writable is for SELECT only."""
 
     name: str
     predicate: str
@@ -50,7 +50,9 @@ def kind(table: Table) -> str:
             return "tenant"
     declared = table.info.get("kind")
     if declared not in {"control", "directory", "reference", "tenant"}:
-        message = f"table {table.name}: derive from TenantTable or say info={{'kind': 'control' | 'directory' | 'reference'}}"
+        message = (
+            f"table {table.name}: derive from TenantTable or say info={{'kind': 'control' | 'directory' | 'reference'}}"
+        )
         raise UnclassifiedTable(message)
     return str(declared)
 
@@ -121,7 +123,10 @@ def reconcile(connection: Connection) -> None:
     for table in Base.metadata.sorted_tables:
         names = [policy.name for policy in policies(table)]
         stray = connection.execute(
-            text("SELECT policyname FROM pg_policies WHERE schemaname = 'public' AND tablename = :t AND policyname <> ALL(:n)"),
+            text(
+                "SELECT policyname FROM pg_policies "
+                "WHERE schemaname = 'public' AND tablename = :t AND policyname <> ALL(:n)"
+            ),
             {"t": table.name, "n": names},
         ).scalars()
         for policy in stray.all():

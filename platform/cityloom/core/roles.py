@@ -49,7 +49,8 @@ def ensure_roles(connection: Connection, passwords: dict[str, str]) -> None:
         if role not in existing:
             connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN NOBYPASSRLS NOINHERIT")
         literal = connection.execute(
-            text("SELECT format('ALTER ROLE %I PASSWORD %L', CAST(:r AS text), CAST(:p AS text))"), {"r": role, "p": passwords[role]}
+            text("SELECT format('ALTER ROLE %I PASSWORD %L', CAST(:r AS text), CAST(:p AS text))"),
+            {"r": role, "p": passwords[role]},
         ).scalar_one()
         connection.exec_driver_sql(literal)
         for name, milliseconds in bounds.items():

@@ -76,7 +76,7 @@ class Work:
         return scope
 
     async def connection(self) -> asyncpg.Connection[asyncpg.Record]:
-        """The raw connection inside this transaction, with pending changes flushed: for compiled selections and COPY."""
+        """The raw connection inside this transaction, pending changes flushed: for compiled selections and COPY."""
         await self.session.flush()
         return await raw(self.session)
 

@@ -22,7 +22,7 @@ KINDS = (("CITY", 1, None), ("STREET", 2, None), ("COMMUNITY", 3, None), ("GRID"
 
 @dataclass
 class AreaTree:
-    """The areas of one tenant by a short name: `city`, `s1`, `s1c1`, `s1c1g1` …"""
+    """The areas of one tenant by a short name: `city`, `s1`, `s1c1`, `s1c1g1` and so on."""
 
     tenant_id: UUID
     works: Works

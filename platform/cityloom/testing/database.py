@@ -40,8 +40,15 @@ def _locked(name: str) -> Iterator[None]:
 
 def _schema_hash() -> str:
     digest = hashlib.sha256()
-    for path in sorted([*SCRIPTS.rglob("*.py"), *(ROOT / "platform").rglob("models*.py"), *(ROOT / "platform").rglob("models/*.py"),
-                        ROOT / "platform/cityloom/core/rls.py", ROOT / "platform/cityloom/core/database.py"]):
+    for path in sorted(
+        [
+            *SCRIPTS.rglob("*.py"),
+            *(ROOT / "platform").rglob("models*.py"),
+            *(ROOT / "platform").rglob("models/*.py"),
+            ROOT / "platform/cityloom/core/rls.py",
+            ROOT / "platform/cityloom/core/database.py",
+        ]
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

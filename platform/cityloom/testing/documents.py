@@ -82,7 +82,7 @@ class DocumentMaker:
             return list(self._schema.get_possible_types(type_))
         if isinstance(type_, GraphQLObjectType) and type_.name.endswith("Connection"):
             edge = get_named_type(type_.fields["edges"].type)
-            assert isinstance(edge, GraphQLObjectType)  # noqa: S101 - a test kit
+            assert isinstance(edge, GraphQLObjectType)
             return [get_named_type(edge.fields["node"].type)]
         return [type_]
 
@@ -97,7 +97,14 @@ class DocumentMaker:
         ]
 
     def _operation(
-        self, kind: str, name: str, field: GraphQLField, member: GraphQLNamedType | None, relation: str | None, *, all_arguments: bool
+        self,
+        kind: str,
+        name: str,
+        field: GraphQLField,
+        member: GraphQLNamedType | None,
+        relation: str | None,
+        *,
+        all_arguments: bool,
     ) -> Operation:
         variables: dict[str, Any] = {}
         definitions, given = [], []
@@ -108,12 +115,16 @@ class DocumentMaker:
                 continue
             if not (is_required_argument(argument) or is_page or all_arguments):
                 continue
-            variables[argument_name] = self._page if is_page else self._value(argument.type, argument_name, all_arguments, 0)
+            variables[argument_name] = (
+                self._page if is_page else self._value(argument.type, argument_name, all_arguments, 0)
+            )
             definitions.append(f"${argument_name}: {argument.type}")
             given.append(f"{argument_name}: ${argument_name}")
         head = f"{kind} Probe{'(' + ', '.join(definitions) + ')' if definitions else ''}"
         call = f"{name}{'(' + ', '.join(given) + ')' if given else ''}"
-        return Operation(name, f"{head} {{ {call}{self._selection(field.type, member, relation)} }}", variables, self._ids)
+        return Operation(
+            name, f"{head} {{ {call}{self._selection(field.type, member, relation)} }}", variables, self._ids
+        )
 
     def _value(self, type_: GraphQLInputType, name: str, every: bool, depth: int) -> Any:  # noqa: ANN401, FBT001 - a value of any input type
         if isinstance(type_, GraphQLNonNull):
@@ -130,12 +141,10 @@ class DocumentMaker:
                 for key, field in type_.fields.items()
                 if optional or is_required_input_field(field)
             }
-        if isinstance(type_, GraphQLScalarType):
-            if type_.name == "ID":
-                self._ids += 1
-                return self._an_id(name)
-            return SCALARS.get(type_.name, "canary")
-        return None
+        if type_.name == "ID":
+            self._ids += 1
+            return self._an_id(name)
+        return SCALARS.get(type_.name, "canary")
 
     def _selection(self, type_: GraphQLOutputType, member: GraphQLNamedType | None, relation: str | None) -> str:
         """The leaves of a type, and one relation of `member` with its leaves where one is named."""
@@ -148,7 +157,9 @@ class DocumentMaker:
             return f" {self._fields(named, member, relation, '')}"
         return ""
 
-    def _fields(self, type_: GraphQLObjectType, member: GraphQLNamedType | None, relation: str | None, prefix: str) -> str:
+    def _fields(
+        self, type_: GraphQLObjectType, member: GraphQLNamedType | None, relation: str | None, prefix: str
+    ) -> str:
         parts = ["__typename"]
         for name, field in type_.fields.items():
             if any(is_required_argument(argument) for argument in field.args.values()):

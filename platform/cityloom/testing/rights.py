@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cityloom.core.principal import EVERYWHERE, NOWHERE, FieldAccess, Principal, PrincipalKind, Scope
 from cityloom.core.ids import new_id
+from cityloom.core.principal import EVERYWHERE, NOWHERE, FieldAccess, Principal, PrincipalKind, Scope
 
 if TYPE_CHECKING:
     from uuid import UUID

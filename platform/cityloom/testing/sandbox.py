@@ -161,7 +161,7 @@ class Sandbox:
         yield OperatorWork(principal, {}, SystemClock())
 
     def executor(self, **options: Any) -> GraphExecutor:
-        return GraphExecutor(self.contracts, modules_of=self.modules_of, begin=self.begin, **options)  # type: ignore[arg-type] # a work without a database
+        return GraphExecutor(self.contracts, modules_of=self.modules_of, begin=self.begin, **options)
 
     def app(self, **options: Any) -> Starlette:
         endpoint = GraphEndpoint(self.executor(**options), self.authenticate)

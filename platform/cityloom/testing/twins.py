@@ -58,7 +58,9 @@ class Twin:
         headers = {"accept": "application/graphql-response+json", "accept-language": "en"}
         if role is not None:
             headers["authorization"] = f"Bearer {self.bearers[role]}"
-        return await self.client.post("/graphql", json={"query": document, "variables": variables or {}}, headers=headers)
+        return await self.client.post(
+            "/graphql", json={"query": document, "variables": variables or {}}, headers=headers
+        )
 
     async def ask(self, role: str | None, document: str, variables: dict[str, Any] | None = None) -> dict[str, Any]:
         """The data of an answer that must have no errors."""
@@ -71,7 +73,8 @@ class Twin:
         """Carry out a mutation as administrator and answer the id of what it made."""
         document = (
             f"mutation ($input: {mutation[0].upper()}{mutation[1:]}Input!) "
-            f"{{ {mutation}(input: $input) {{ __typename ... on {type_} {{ id }} ... on Refusal {{ code message path }} }} }}"
+            f"{{ {mutation}(input: $input) "
+            f"{{ __typename ... on {type_} {{ id }} ... on Refusal {{ code message path }} }} }}"
         )
         answer = (await self.ask("city_administrator", document, {"input": input_}))[mutation]
         assert answer["__typename"] == type_, answer
@@ -88,9 +91,13 @@ def pack(slug: str, canary: str, division: str) -> PackSource:
             f"{division}001{community}{grid},{canary}网格{community}{grid},GRID,{division}001{community},,,,"
             for grid in ("001", "002")
         ]
-    accounts = [f"{role.replace('_', '-')},{canary}{role},zh,{'true' if role == 'city_administrator' else 'false'},true" for role in sorted(HOLDERS)]
+    accounts = [
+        f"{role.replace('_', '-')},{canary}{role},zh,{'true' if role == 'city_administrator' else 'false'},true"
+        for role in sorted(HOLDERS)
+    ]
     memberships = [
-        f"{role.replace('_', '-')},{role},{division + area if area else ''},,false" for role, area in sorted(HOLDERS.items())
+        f"{role.replace('_', '-')},{role},{division + area if area else ''},,false"
+        for role, area in sorted(HOLDERS.items())
     ]
     files = {
         "tenant.toml": _MANIFEST.format(slug=slug, canary=canary, code=division),
@@ -119,7 +126,12 @@ async def plant(platform: Platform, app: Starlette, name: str, *, division: str 
     twin.ids["Area"] = list(areas.values())
     for at, grid in enumerate((f"{division}001001001", f"{division}001002001")):
         await _people(twin, areas[grid], at)
-    for type_, root in (("Account", "accounts"), ("Role", "roles"), ("Membership", "memberships"), ("Department", "departments")):
+    for type_, root in (
+        ("Account", "accounts"),
+        ("Role", "roles"),
+        ("Membership", "memberships"),
+        ("Department", "departments"),
+    ):
         answer = await twin.ask("city_administrator", f"{{ {root}(first: 20) {{ edges {{ node {{ id }} }} }} }}")
         twin.ids[type_] = [edge["node"]["id"] for edge in answer[root]["edges"]]
     return twin
@@ -127,8 +139,14 @@ async def plant(platform: Platform, app: Starlette, name: str, *, division: str 
 
 async def _people(twin: Twin, area_id: str, at: int) -> None:
     canary = twin.canary
-    building = await twin.make("buildingCreate", {"areaId": area_id, "code": f"{canary}{at}", "name": f"{canary}大楼", "address": f"{canary}路{at}号"}, "Building")
-    dwelling = await twin.make("dwellingCreate", {"buildingId": building, "number": f"{canary}-{at}01", "use": "OWNED"}, "Dwelling")
+    building = await twin.make(
+        "buildingCreate",
+        {"areaId": area_id, "code": f"{canary}{at}", "name": f"{canary}大楼", "address": f"{canary}路{at}号"},
+        "Building",
+    )
+    dwelling = await twin.make(
+        "dwellingCreate", {"buildingId": building, "number": f"{canary}-{at}01", "use": "OWNED"}, "Dwelling"
+    )
     household = await twin.make("householdCreate", {"number": f"{canary}{at}", "dwellingId": dwelling}, "Household")
     for person in range(2):
         # An area code that was never issued: the number can belong to nobody.
@@ -136,6 +154,12 @@ async def _people(twin: Twin, area_id: str, at: int) -> None:
         number = digits + identity_check_digit(digits)
         await twin.make(
             "residentCreate",
-            {"householdId": household, "name": f"{canary}{person}", "birthOn": f"1990-01-0{1 + person}", "identityNumber": number, "phone": f"1990000{at}{person}11"[:11]},
+            {
+                "householdId": household,
+                "name": f"{canary}{person}",
+                "birthOn": f"1990-01-0{1 + person}",
+                "identityNumber": number,
+                "phone": f"1990000{at}{person}11"[:11],
+            },
             "Resident",
         )
