@@ -65,6 +65,8 @@ def check_type(bound: BoundType) -> None:
     """The type itself: its table has an id; orderings are over its own columns."""
     if not hasattr(bound.model, "id"):
         raise DeclarationError(f"{bound.name}: {bound.model.__name__} has no column `id`")
+    if bound.scope is not None and bound.read is None:
+        raise DeclarationError(f"{bound.name}: a scope needs the permission that it limits: `read=`")
     for name, ordering in bound.orderings.items():
         for column in ordering.columns:
             if not issubclass(bound.model, cast("type", column.class_)):
