@@ -6,16 +6,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import Field
 
 from cityloom.audit.service import write_entries
-from cityloom.core.module import Module, ModuleSettings
-from cityloom.core.text import Text
 from cityloom.core.work import Works
 from cityloom.events.service import write_outbox
 from cityloom.tenancy.directory import TenantDirectory
 from cityloom.tenancy.packs import PackSource
 from cityloom.tenancy.service import TenantService
+from cityloom.testing import lanterns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,63 +23,15 @@ if TYPE_CHECKING:
     from cityloom.testing.clock import ManualClock
 
 
-class LanternSettings(ModuleSettings):
-    """Settings of a module that only tests have."""
-
-    colours: tuple[str, ...] = ()
-    brightness: int = Field(default=3, ge=0, le=10)
-
-
-def module(
-    name: str,
-    *,
-    needs: tuple[str, ...] = (),
-    is_core: bool = False,
-    settings: type[ModuleSettings] = ModuleSettings,
-) -> Module:
-    title = Text(name, name)
-    return Module(name=name, title=title, description=title, needs=needs, is_core=is_core, settings=settings)
-
-
-MODULES = (
-    module("tenancy", is_core=True),
-    module("streets"),
-    module("lanterns", needs=("streets",), settings=LanternSettings),
-    module("festivals", needs=("lanterns",)),
-)
-
-BASE = """\
-names = { zh = "示例基础", en = "Base of examples" }
-locale = "en"
-time_zone = "Asia/Shanghai"
-
-[modules.lanterns]
-enabled = true
-
-[modules.lanterns.settings]
-brightness = 5
-colours = ["red"]
-
-[modules.streets]
-enabled = true
-
-[limits]
-accounts = 500
-"""
-
-
-@pytest.fixture
-def tenants_folder(tmp_path: Path) -> Path:
-    base = tmp_path / "tenants" / "packs" / "lantern-base"
-    base.mkdir(parents=True)
-    (base / "pack.toml").write_text(BASE, encoding="utf-8")
-    return tmp_path / "tenants"
+@pytest.fixture(name="tenants_folder")
+def _tenants_folder(tmp_path: Path) -> Path:
+    return lanterns.tenants_folder(tmp_path)
 
 
 @pytest.fixture
 def works(database: Database, clock: ManualClock) -> Works:
     made = Works(database, clock=clock, writers=(write_entries, write_outbox))
-    made.services[TenantDirectory] = TenantDirectory(database, MODULES)
+    made.services[TenantDirectory] = TenantDirectory(database, lanterns.MODULES)
     return made
 
 
@@ -93,7 +43,7 @@ def directory(works: Works) -> TenantDirectory:
 
 @pytest.fixture
 def service(works: Works, tenants_folder: Path) -> TenantService:
-    return TenantService(works, MODULES, tenants_folder)
+    return TenantService(works, lanterns.MODULES, tenants_folder)
 
 
 @pytest.fixture

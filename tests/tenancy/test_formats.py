@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cityloom.tenancy.packs import CsvTable, GeoJsonTable, PackRow, PackSource, PackText, Problems, toml_text
 from cityloom.tenancy.packs.layers import read_layer, read_root
 from cityloom.tenancy.packs.manifest import TenantRow
-from cityloom.tenancy.packs.pack import deep_difference, deep_merged
+from cityloom.tenancy.packs.merge import deep_difference, deep_merged, deep_without, join_path, lacking, split_path
 from cityloom.tenancy.packs.toml_lines import toml_lines
 from cityloom.tenancy.packs.writing import csv_text, geojson_text
 
@@ -96,11 +96,28 @@ TREES = st.dictionaries(
 
 
 @given(TREES, TREES)
-def test_what_differs_from_the_base_gives_the_whole_again(base: dict[str, Any], above: dict[str, Any]) -> None:
-    whole = deep_merged(base, above)
-    least = deep_difference(whole, base)
-    assert deep_merged(base, least) == whole
+def test_any_table_is_its_base_without_some_keys_and_with_some_others(
+    base: dict[str, Any], whole: dict[str, Any]
+) -> None:
+    kept = base
+    for path in lacking(whole, base):
+        assert split_path(join_path(path)) == path
+        without = deep_without(kept, path)
+        assert without is not None
+        kept = without
+    assert deep_merged(kept, deep_difference(whole, base)) == whole
     assert deep_difference(whole, whole) == {}
+    assert not list(lacking(whole, whole))
+
+
+@given(st.lists(KEYS, min_size=1, max_size=4))
+def test_a_path_is_written_and_read_again(path: list[str]) -> None:
+    assert split_path(join_path(tuple(path))) == tuple(path)
+
+
+@pytest.mark.parametrize("text", ["", "a..b", "a = 1\nb", "a.b = 1 #", "[a]", "a\n"])
+def test_what_is_no_path_names_nothing(text: str) -> None:
+    assert split_path(text) == ()
 
 
 class LampRow(PackRow):

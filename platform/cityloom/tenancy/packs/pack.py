@@ -12,6 +12,7 @@ import orjson
 from cityloom.core.text import Text
 from cityloom.tenancy.packs.layers import REMOVE, Document, Layer, read_layer, read_root, validated_row
 from cityloom.tenancy.packs.manifest import BASE_NAME, INHERITED, BaseRow, TenantRow
+from cityloom.tenancy.packs.merge import deep_merged, deep_without, split_path
 from cityloom.tenancy.packs.source import PackSource, read_folder
 from cityloom.tenancy.packs.tables import Entry, PackRow, Table, TomlFolder, TomlMap
 
@@ -192,7 +193,9 @@ def _merged(
     by_text = {",".join(key): key for key in merged}
     for index, text in enumerate(removals):
         key = by_text.pop(text, None)
-        if key is None:
+        if key is not None:
+            del merged[key]
+        elif not (isinstance(table, TomlMap) and _remove_within(table, merged, text)):
             path = (REMOVE, label(table), index)
             problems.say(
                 layer.root.file,
@@ -200,8 +203,6 @@ def _merged(
                 f"{REMOVE}.{label(table)}",
                 Text(f"{text!r} 不在基础包中,无可删除", f"no base pack has {text!r}: there is nothing to remove"),
             )
-        else:
-            del merged[key]
     if isinstance(table, TomlMap):
         for entry in _merged_map(table, layer.root, merged, problems):
             merged[table.key_of(entry.row)] = entry
@@ -209,6 +210,20 @@ def _merged(
         for entry in layer.entries.get(table, []):
             merged[table.key_of(entry.row)] = entry
     return merged
+
+
+def _remove_within(table: TomlMap[Any], merged: dict[tuple[str, ...], Entry[Any]], text: str) -> bool:
+    """Take one key out of an inherited table, `<key>.<path>`; False where there is no such key."""
+    path = split_path(text)
+    entry = merged.get(path[:1])
+    if entry is None or len(path) == 1:
+        return False
+    given = deep_without(entry.given, path[1:])
+    if given is None:
+        return False
+    row = table.row.model_validate({table.key[0]: path[0], **given})
+    merged[path[:1]] = Entry(row, entry.file, entry.line, is_inherited=True, given=given)
+    return True
 
 
 def _merged_map(
@@ -237,26 +252,3 @@ def _merged_map(
         if row is not None:
             found.append(Entry(row, root.file, root.line(path), given=whole))
     return found
-
-
-def deep_merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Tables merged key by key; any other value of `above` stands for itself."""
-    merged = dict(below)
-    for name, value in above.items():
-        under = merged.get(name)
-        merged[name] = deep_merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def deep_difference(whole: dict[str, Any], below: dict[str, Any]) -> dict[str, Any]:
-    """The least that, merged over `below`, gives `whole`."""
-    kept: dict[str, Any] = {}
-    for name, value in whole.items():
-        under = below.get(name)
-        if isinstance(under, dict) and isinstance(value, dict):
-            inner = deep_difference(value, under)
-            if inner:
-                kept[name] = inner
-        elif name not in below or under != value:
-            kept[name] = value
-    return kept

@@ -11,7 +11,8 @@ import orjson
 from cityloom.tenancy.packs import toml_text
 from cityloom.tenancy.packs.layers import REMOVE
 from cityloom.tenancy.packs.manifest import INHERITED, TenantRow
-from cityloom.tenancy.packs.pack import Pack, deep_difference, label
+from cityloom.tenancy.packs.merge import deep_difference, join_path, lacking
+from cityloom.tenancy.packs.pack import Pack, label
 from cityloom.tenancy.packs.tables import (
     TENANT_FILE,
     CsvTable,
@@ -74,9 +75,27 @@ def _own(table: Table[Any], rows: Sequence[Any], base: Pack | None) -> tuple[lis
     """Rows that the base pack does not state already, and keys of those that it states but that are not there."""
     below = base.tables.get(table, {}) if base else {}
     keys = {table.key_of(row): row for row in rows}
+    if isinstance(table, TomlMap):
+        return _own_map(table, keys, below)
     own = [row for key, row in keys.items() if key not in below or below[key].row != row]
     removed = sorted(",".join(key) for key in below if key not in keys)
     return table.sorted(own), removed
+
+
+def _own_map(
+    table: TomlMap[Any], keys: dict[tuple[str, ...], Any], below: Mapping[tuple[str, ...], Any]
+) -> tuple[list[Any], list[str]]:
+    """The same for tables that are merged key by key: what they lack of the base is removed by path."""
+    own, removed = [], [join_path(key) for key in below if key not in keys]
+    for key, row in keys.items():
+        if key not in below:
+            own.append(row)
+            continue
+        values = {name: value for name, value in _toml_row(row).items() if name not in table.key}
+        removed += [join_path((*key, *path)) for path in lacking(values, below[key].given)]
+        if deep_difference(values, below[key].given):
+            own.append(row)
+    return table.sorted(own), sorted(removed)
 
 
 def _map_items(table: TomlMap[Any], own: Sequence[Any], base: Pack | None) -> list[tuple[str, dict[str, Any]]]:
