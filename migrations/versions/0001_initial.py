@@ -130,6 +130,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_departments")),
         sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_departments_tenant_id_code")),
     )
+    op.create_index(op.f("ix_departments_tenant_id_name_id"), "departments", ["tenant_id", "name", "id"], unique=False)
     op.create_index(op.f("ix_departments_tenant_id_parent_id"), "departments", ["tenant_id", "parent_id"], unique=False)
     op.create_table(
         "events",
@@ -464,6 +465,8 @@ def upgrade() -> None:
         ["tenant_id", "parent_id", "depth", "position", "id"],
         unique=False,
     )
+    op.create_index(op.f("ix_areas_tenant_id_valid_from"), "areas", ["tenant_id", "valid_from"], unique=False)
+    op.create_index(op.f("ix_areas_tenant_id_valid_until"), "areas", ["tenant_id", "valid_until"], unique=False)
     op.create_index(
         op.f("ix_areas_tenant_id_west_east_south_north"),
         "areas",
@@ -653,13 +656,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_buildings")),
         sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_buildings_tenant_id_code")),
     )
+    op.create_index(op.f("ix_buildings_tenant_id_address"), "buildings", ["tenant_id", "address"], unique=False)
     op.create_index(
         op.f("ix_buildings_tenant_id_area_id_code"), "buildings", ["tenant_id", "area_id", "code"], unique=False
     )
     op.create_index(
         op.f("ix_buildings_tenant_id_area_path_code"), "buildings", ["tenant_id", "area_path", "code"], unique=False
     )
+    op.create_index(op.f("ix_buildings_tenant_id_latitude"), "buildings", ["tenant_id", "latitude"], unique=False)
+    op.create_index(
+        op.f("ix_buildings_tenant_id_longitude_latitude"),
+        "buildings",
+        ["tenant_id", "longitude", "latitude"],
+        unique=False,
+    )
     op.create_index(op.f("ix_buildings_tenant_id_name_id"), "buildings", ["tenant_id", "name", "id"], unique=False)
+    op.create_index(op.f("ix_buildings_tenant_id_storeys"), "buildings", ["tenant_id", "storeys"], unique=False)
     op.create_table(
         "memberships",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -721,6 +733,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_memberships_tenant_id_department_id"), "memberships", ["tenant_id", "department_id"], unique=False
     )
+    op.create_index(op.f("ix_memberships_tenant_id_ends_at"), "memberships", ["tenant_id", "ends_at"], unique=False)
     op.create_index(op.f("ix_memberships_tenant_id_role_id"), "memberships", ["tenant_id", "role_id"], unique=False)
     op.create_table(
         "dwellings",
@@ -763,6 +776,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_dwellings_tenant_id_area_path_number"), "dwellings", ["tenant_id", "area_path", "number"], unique=False
     )
+    op.create_index(op.f("ix_dwellings_tenant_id_floor"), "dwellings", ["tenant_id", "floor"], unique=False)
     op.create_index(op.f("ix_dwellings_tenant_id_number_id"), "dwellings", ["tenant_id", "number", "id"], unique=False)
     op.create_index(
         op.f("ix_dwellings_tenant_id_use_number_id"), "dwellings", ["tenant_id", "use", "number", "id"], unique=False
@@ -1083,16 +1097,22 @@ def downgrade() -> None:
     op.drop_table("households")
     op.drop_index(op.f("ix_dwellings_tenant_id_use_number_id"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_number_id"), table_name="dwellings")
+    op.drop_index(op.f("ix_dwellings_tenant_id_floor"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_area_path_number"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_area_id"), table_name="dwellings")
     op.drop_table("dwellings")
     op.drop_index(op.f("ix_memberships_tenant_id_role_id"), table_name="memberships")
+    op.drop_index(op.f("ix_memberships_tenant_id_ends_at"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_department_id"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_area_id"), table_name="memberships")
     op.drop_table("memberships")
+    op.drop_index(op.f("ix_buildings_tenant_id_storeys"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_name_id"), table_name="buildings")
+    op.drop_index(op.f("ix_buildings_tenant_id_longitude_latitude"), table_name="buildings")
+    op.drop_index(op.f("ix_buildings_tenant_id_latitude"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_area_path_code"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_area_id_code"), table_name="buildings")
+    op.drop_index(op.f("ix_buildings_tenant_id_address"), table_name="buildings")
     op.drop_table("buildings")
     op.drop_index(op.f("ix_area_rings_tenant_id_area_id"), table_name="area_rings")
     op.drop_table("area_rings")
@@ -1110,6 +1130,8 @@ def downgrade() -> None:
     op.drop_table("operator_sign_ins")
     op.drop_table("grants")
     op.drop_index(op.f("ix_areas_tenant_id_west_east_south_north"), table_name="areas")
+    op.drop_index(op.f("ix_areas_tenant_id_valid_until"), table_name="areas")
+    op.drop_index(op.f("ix_areas_tenant_id_valid_from"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_parent_id_depth_position_id"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_name_id"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_kind_id"), table_name="areas")
@@ -1141,6 +1163,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_events_tenant_id_subject_id_id"), table_name="events")
     op.drop_table("events")
     op.drop_index(op.f("ix_departments_tenant_id_parent_id"), table_name="departments")
+    op.drop_index(op.f("ix_departments_tenant_id_name_id"), table_name="departments")
     op.drop_table("departments")
     op.drop_index(op.f("ix_audit_records_tenant_id_recorded_at_id"), table_name="audit_records")
     op.drop_index(op.f("ix_audit_records_tenant_id_object_id_id"), table_name="audit_records")

@@ -27,6 +27,7 @@ class Department(TenantTable, Base):
         UniqueConstraint("tenant_id", "code"),
         tenant_foreign_key("parent_id", "departments"),
         Index(None, "tenant_id", "parent_id"),
+        Index(None, "tenant_id", "name", "id"),
         CheckConstraint("parent_id <> id", name="parent"),
     )
 
@@ -152,6 +153,7 @@ class Membership(TenantTable, Base):
         Index(None, "tenant_id", "role_id"),
         Index(None, "tenant_id", "area_id"),
         Index(None, "tenant_id", "department_id"),
+        Index(None, "tenant_id", "ends_at"),
         CheckConstraint("scope_kind IN ('TENANT', 'AREA', 'DEPARTMENT', 'OWN')", name="scope_kind"),
         CheckConstraint("(scope_kind = 'AREA') = (area_id IS NOT NULL)", name="area"),
         CheckConstraint("(area_id IS NULL) = (area_path IS NULL)", name="area_path"),

@@ -102,6 +102,8 @@ class Area(TenantTable, Base):
         Index(None, "tenant_id", "kind", "id"),
         Index(None, "tenant_id", "parent_id", "depth", "position", "id"),
         Index(None, "tenant_id", "depth", "position", "id"),
+        Index(None, "tenant_id", "valid_from"),
+        Index(None, "tenant_id", "valid_until"),
         Index(None, "tenant_id", "west", "east", "south", "north"),
     )
 

@@ -42,6 +42,10 @@ class Building(Tracked, AreaScoped, TenantTable, Base):
         Index(None, "tenant_id", "area_path", "code"),
         Index(None, "tenant_id", "area_id", "code"),
         Index(None, "tenant_id", "name", "id"),
+        Index(None, "tenant_id", "address"),
+        Index(None, "tenant_id", "storeys"),
+        Index(None, "tenant_id", "longitude", "latitude"),
+        Index(None, "tenant_id", "latitude"),
     )
 
     code: Mapped[str]
@@ -67,6 +71,7 @@ class Dwelling(Tracked, AreaScoped, TenantTable, Base):
         Index(None, "tenant_id", "area_id"),
         Index(None, "tenant_id", "number", "id"),
         Index(None, "tenant_id", "use", "number", "id"),
+        Index(None, "tenant_id", "floor"),
     )
 
     building_id: Mapped[UUID]
