@@ -67,7 +67,6 @@ def serve(
         log_enabled=False,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
-        process_name="cityloom",
     )
     if on_started is not None:
         server.on_startup(on_started)
