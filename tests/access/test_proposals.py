@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from cityloom.access.catalogue import Catalogue
 from cityloom.access.errors import PolicyLineWrong, ProposalAlreadyApplied, ProposalStale
-from cityloom.access.policy import GrantRule, LinkRule, enforcer
+from cityloom.access.oracle import enforcer
+from cityloom.access.policy import GrantRule, LinkRule
 from cityloom.access.rights import Held
 from cityloom.access.service import accounts, proposals, roles
 from cityloom.access.service.proposals import preview

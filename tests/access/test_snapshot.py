@@ -8,7 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cityloom.access.catalogue import Catalogue
-from cityloom.access.policy import MAX_LINKS, GrantRule, LinkRule, enforcer
+from cityloom.access.oracle import enforcer
+from cityloom.access.policy import MAX_LINKS, GrantRule, LinkRule
 from cityloom.access.snapshot import compile_snapshot, verify
 from cityloom.core.module import Permission
 from cityloom.core.text import Text

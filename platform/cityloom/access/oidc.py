@@ -14,11 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-import httpx
 import orjson
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
 from sqlalchemy import select
 
 from cityloom.access import models as m
@@ -28,6 +24,9 @@ from cityloom.access.tokens import MAX_TOKEN_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable
     from uuid import UUID
+
+    import httpx
+    from joserfc.jwk import KeySet
 
     from cityloom.core.clock import Clock
     from cityloom.core.database import Database
@@ -41,7 +40,6 @@ _KEYS_STALE_SECONDS = 3600.0
 #: How soon keys are read again for a key id that is not known: rotation, but no amplifier.
 _ROTATION_SECONDS = 10.0
 _MAX_KEYS_BYTES = 262_144
-_MOST_KEYS = 8
 _YEAR_10000 = 253_402_300_800
 
 
@@ -75,7 +73,7 @@ class Issuers:
     ) -> None:
         self._database = database
         self._clock = clock
-        self._http = http or httpx.AsyncClient(timeout=3.0, follow_redirects=False, trust_env=False)
+        self._http = http
         self._monotonic = monotonic
         self._providers: tuple[float, dict[str, list[m.IdentityProvider]]] | None = None
         self._keys: dict[str, _Keys] = {}
@@ -84,7 +82,8 @@ class Issuers:
 
     async def close(self) -> None:
         """Close connections to issuers."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def verify(self, token: str) -> Identity | None:
         """What the token says if it is valid, else None; refuses (`IssuerUnavailable`) where that cannot be known."""
@@ -98,11 +97,13 @@ class Issuers:
         if len(providers) != 1:
             return None
         provider = providers[0]
+        from cityloom.access.signatures import verified_claims
+
         kid = header.get("kid")
-        verified = _verified(token, await self._keys_of(provider.jwks_uri, kid), kid)
+        verified = verified_claims(token, await self._keys_of(provider.jwks_uri, kid), kid)
         if verified is None and kid is None:
             # Without a key id in the token, a new key shows itself only by a signature that no old key made.
-            verified = _verified(token, await self._keys_of(provider.jwks_uri, None, is_suspect=True), None)
+            verified = verified_claims(token, await self._keys_of(provider.jwks_uri, None, is_suspect=True), None)
         return None if verified is None else self._identity(provider, verified)
 
     def _identity(self, provider: m.IdentityProvider, claims: dict[str, Any]) -> Identity | None:
@@ -155,6 +156,12 @@ class Issuers:
         return is_fresh and (kid is None or any(key.kid == kid for key in known.keys))
 
     async def _fetch(self, uri: str) -> KeySet | None:
+        import httpx
+
+        from cityloom.access.signatures import read_keys
+
+        # Made where it is first needed: most installations and most starts have no use for it.
+        self._http = self._http or httpx.AsyncClient(timeout=3.0, follow_redirects=False, trust_env=False)
         try:
             async with self._http.stream("GET", uri, headers={"accept": "application/json"}) as response:
                 body = b""
@@ -162,24 +169,9 @@ class Issuers:
                     body += chunk
                     if len(body) > _MAX_KEYS_BYTES:
                         return None
-            if response.status_code != httpx.codes.OK:
-                return None
-            content = orjson.loads(body)
-            # A symmetric key in a public set would make everyone a signer.
-            public = [key for key in content["keys"] if key.get("kty") != "oct" and key.get("use", "sig") == "sig"]
-            return KeySet.import_key_set({"keys": public})
-        except (httpx.HTTPError, JoseError, ValueError, KeyError, TypeError, AttributeError):
+        except httpx.HTTPError:
             return None
-
-
-def _verified(token: str, keys: KeySet, kid: object) -> dict[str, Any] | None:
-    """The claims, where one of the keys signed them; only keys of this id are tried where the token names one."""
-    for key in [key for key in keys if kid is None or key.kid == kid][:_MOST_KEYS]:
-        try:
-            return jwt.decode(token, key, algorithms=list(ALGORITHMS)).claims
-        except (JoseError, ValueError, TypeError, RecursionError):
-            continue
-    return None
+        return read_keys(body) if response.status_code == httpx.codes.OK else None
 
 
 def _is_time(value: object) -> TypeGuard[float]:

@@ -1,19 +1,12 @@
-"""Rules in Casbin's form: lines of a policy file, and Casbin's own enforcer over them, the oracle of the snapshot."""
+"""Rules in Casbin's form: lines of a policy file."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
-
-import casbin
-from casbin.persist import Adapter
+from typing import Literal
 
 from cityloom.access.errors import PolicyLineWrong
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 Effect = Literal["allow", "deny"]
 
@@ -73,25 +66,3 @@ def parse_rule(line: str) -> Rule:
         case ["g", role, parent] if _ROLE.match(role) and _PARENT.match(parent) and role != parent:
             return LinkRule(role, parent)
     raise PolicyLineWrong(line=line[:200])
-
-
-class RuleAdapter(Adapter):  # type: ignore[misc] # casbin ships no types
-    """Loads one tenant's rules at once: `add_policies` in a loop is quadratic."""
-
-    def __init__(self, domain: str, rules: Iterable[Rule]) -> None:
-        self._domain = domain
-        self._rules = tuple(rules)
-
-    def load_policy(self, model: casbin.Model) -> None:
-        """Fill Casbin's model; called by the enforcer."""
-        grants, links = model["p"]["p"].policy, model["g"]["g"].policy
-        for rule in self._rules:
-            if isinstance(rule, GrantRule):
-                grants.append([rule.role, self._domain, rule.pattern, rule.effect])
-            else:
-                links.append([rule.role, rule.parent, self._domain])
-
-
-def enforcer(domain: str, rules: Iterable[Rule]) -> casbin.Enforcer:
-    """Casbin's enforcer over one tenant's rules: `enforcer(…).enforce(role, domain, permission)`."""
-    return casbin.Enforcer(str(files("cityloom.access").joinpath("model.conf")), RuleAdapter(domain, rules))

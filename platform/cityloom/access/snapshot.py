@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cityloom.access.policy import MAX_LINKS, TEMPLATE_PREFIX, GrantRule, LinkRule, enforcer, matches
+from cityloom.access.policy import MAX_LINKS, TEMPLATE_PREFIX, GrantRule, LinkRule, matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,6 +104,8 @@ class Difference:
 
 def verify(snapshot: Snapshot, catalogue: Catalogue, domain: str) -> Iterator[Difference]:
     """Every role and permission in which the snapshot differs from Casbin's own enforcer; nothing where all is well."""
+    from cityloom.access.oracle import enforcer
+
     oracle = enforcer(domain, snapshot.rules)
     for role in sorted(snapshot.stated):
         for permission in sorted(catalogue.names):

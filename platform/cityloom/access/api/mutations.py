@@ -152,12 +152,12 @@ class AccessMutation:
         _create_session, "Sign in with login and password; needs no credential.", changes=False, keys=False
     )
     session_revoke: i.SessionRevoked = mutation(
-        _revoke_session, "End a session: one's own, or another's with `access.session.revoke`.", keys=False
+        _revoke_session, "End a session: one's own, or another's with `access.session.revoke`."
     )
     account_create: Account = mutation(_create_account, "Create an account.")
     account_change: Account = mutation(_change_account, "Change an account, or switch it off or on.")
     password_set: i.PasswordWasSet = mutation(
-        _set_password, "Set one's own password, or another's who may do no more than oneself.", keys=False
+        _set_password, "Set one's own password, or another's who may do no more than oneself."
     )
     membership_grant: Membership = mutation(
         _grant, "Give an account a role; refused (ABOVE_OWN_RIGHTS) beyond what one may do there oneself."
@@ -179,6 +179,6 @@ class AccessMutation:
     api_client_create: ApiClient = mutation(_create_client, "Create an API client and its service account.")
     api_client_change: ApiClient = mutation(_change_client, "Cap an API client differently, or switch it off or on.")
     api_key_create: i.ApiKeyCreated = mutation(
-        _create_key, "Make a key for an API client. At most two are active, so that they can be rotated.", keys=False
+        _create_key, "Make a key for an API client. At most two are active, so that they can be rotated."
     )
     api_key_revoke: ApiClientKey = mutation(_revoke_key, "End a key of an API client at once.")
