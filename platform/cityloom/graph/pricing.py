@@ -1,39 +1,21 @@
-"""What an operation would cost, without running it: the logic of `queryPrice`."""
+"""What an operation costs before it runs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from cityloom.graph.allowance import MUTATION_COST
+from cityloom.graph.roots import root_fields
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
-
-    from graphql import DocumentNode, GraphQLSchema
-
-    from cityloom.core.principal import Principal
-    from cityloom.graph.compiler import Compiler
+    from cityloom.graph.documents import Prepared
+    from cityloom.graph.reads import Plan
+    from cityloom.graph.schema import Contract
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """`rows` is the most that the operation may answer: the product of its page sizes; `statements` how often the database is asked."""
-
-    rows: int
-    statements: int
-    is_compiled: bool
-
-
-def price(
-    compiler: Compiler,
-    schema: GraphQLSchema,
-    document: DocumentNode,
-    operation_name: str | None,
-    variables: Mapping[str, Any] | None,
-    principal: Principal,
-    *,
-    contract: str = "",
-    document_key: Hashable = None,
-) -> Price:
-    """The price of a validated query for this caller; refuses what the compiler refuses. The plan stays in the cache."""
-    query = compiler.plan(schema, document, operation_name, variables, principal, contract=contract, document_key=document_key)
-    return Price(query.cost, 0 if query.plan.sql is None else 1, query.whole)
+def price(plan: Plan | None, contract: Contract, prepared: Prepared, name: str | None) -> int:
+    """A compiled query's worst-case rows; else 1 for each root field, `MUTATION_COST` for each mutation."""
+    if plan is not None:
+        return plan.cost
+    each = 1 if prepared.is_query(name) else MUTATION_COST
+    return each * len(root_fields(contract, prepared, name))
