@@ -207,11 +207,11 @@ async def test_a_city_knows_itself_and_its_own_settings(opened: Platform, slug: 
     await change(opened, OPERATOR, "packApply", "", {"files": pack(slug)})
     config = await opened.directory.by_slug(slug)
     text = (
-        "{ tenant { slug name divisionCode locale timeZone isSuspended"
+        "{ city { slug name divisionCode locale timeZone isSuspended"
         " modules { name title settings } limits { name value } } }"
     )
     answer = await ask(opened.tenant_api, principal(config.id, StatedRights()), text)
-    city = answer["data"]["tenant"]
+    city = answer["data"]["city"]
     assert (city["slug"], city["name"], city["divisionCode"], city["isSuspended"]) == (slug, "Alder", "222401", False)
     assert "registry" in {module["name"] for module in city["modules"]}
     assert {"name": "areas", "value": 50} in city["limits"]

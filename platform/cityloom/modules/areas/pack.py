@@ -254,6 +254,7 @@ async def _add(work: Work, added: tuple[AreaRow, ...], latest: dict[str, m.Area]
     if not added:
         return
     label = await tree.next_label(work)
+    # Nothing lies in an area that is only now made: its first child needs no question.
     position: dict[UUID | None, int] = {}
     waiting, made = {row.code: row for row in sorted(added, key=lambda row: row.code)}, list[m.Area]()
     while waiting:
@@ -286,6 +287,7 @@ async def _add(work: Work, added: tuple[AreaRow, ...], latest: dict[str, m.Area]
                 changed_at=work.now(),
             )
             position[above] += 1
+            position[area.id] = 1
             label += 1
             latest[row.code] = area
             made.append(area)

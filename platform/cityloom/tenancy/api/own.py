@@ -97,6 +97,6 @@ async def own_city(info: strawberry.Info) -> City:
 class TenancyQuery:
     """Reads of the caller's own city."""
 
-    tenant: City = strawberry.field(
+    city: City = strawberry.field(
         resolver=own_city, description="The caller's own city: name, modules with public settings, limits."
     )
