@@ -5,15 +5,56 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from typing import Annotated
+from contextlib import asynccontextmanager
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from cityloom.core.errors import Refusal
 from cityloom.settings import Settings, SettingsError
 
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from cityloom.core.module import Module
+    from cityloom.core.text import Locale
+    from cityloom.tenancy.service import TenantService
+
+#: Commands of slices, by the module that is imported when one is called: `up` shall not wait for what it does not need.
+LATE = {
+    "access": "cityloom.access.cli:access_app",
+    "bench": "cityloom.bench:bench",
+    "demo": "cityloom.demo.cli:demo",
+    "graph": "cityloom.explaining:graph_app",
+    "schema": "cityloom.graph.cli:schema_command",
+    "tenants": "cityloom.tenancy.cli:tenants_app",
+}
+
+
+class LateGroup(TyperGroup):
+    """The root: its own commands, and those of `LATE`."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ANN401 - a context of Typer's vendored Click
+        """Names of all commands."""
+        return sorted([*super().list_commands(ctx), *LATE])
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401 - a command of Typer's vendored Click
+        """The command of this name; None where there is none."""
+        if cmd_name not in LATE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = LATE[cmd_name].partition(":")
+        found = getattr(import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            found, command = typer.Typer(add_completion=False), found
+            found.command(cmd_name)(command)
+        return typer.main.get_command(found)
+
+
 app = typer.Typer(
-    name="cityloom", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+    name="cityloom", cls=LateGroup, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 database = typer.Typer(no_args_is_help=True, help="The database: schema, isolation, distribution.")
 app.add_typer(database, name="db")
@@ -22,6 +63,43 @@ app.add_typer(database, name="db")
 def settings() -> Settings:
     """The settings of this process."""
     return Settings.from_environment(os.environ)
+
+
+@app.callback()
+def root(ctx: typer.Context) -> None:
+    """Cityloom: one GraphQL platform that serves many cities."""
+    ctx.obj = _Shell()
+
+
+class _Shell:
+    """What commands of slices stand on (`cityloom.tenancy.cli.Shell`), each part made when it is asked for."""
+
+    @property
+    def tenants(self) -> Path:
+        """The folder of packs."""
+        return settings().tenants
+
+    @property
+    def locale(self) -> Locale:
+        """The language of what is printed, by LANG."""
+        return "zh" if os.environ.get("LANG", "").lower().startswith("zh") else "en"
+
+    def modules(self) -> tuple[Module, ...]:
+        """The installed modules."""
+        from cityloom.installed import modules
+
+        return modules()
+
+    @asynccontextmanager
+    async def service(self) -> AsyncIterator[TenantService]:
+        """The operators' verbs over the platform's database."""
+        from cityloom.app import platform
+        from cityloom.storage import storage
+
+        found = settings()
+        with storage(found) as url:
+            async with platform(found, url) as opened:
+                yield opened.tenants
 
 
 @app.command()

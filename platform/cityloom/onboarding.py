@@ -56,7 +56,9 @@ async def onboard(
             if name not in known or before.digests.get(key) != after.digests.get(key):
                 say(f"接入城市 {name}", f"onboarding {name}")
                 done = await opened.tenants.apply(opened.tenants.folder(name), actor="up")
-                say(f"{name}:{done.plan.counts() or '无变化'}", f"{name}: {done.plan.counts() or 'nothing to change'}")
+                added, changed, removed = (done.plan.total(sign) for sign in "+~-")
+                counts = f"+{added} ~{changed} -{removed}"
+                say(f"{name}:{counts}", f"{name}: {counts} rows")
             await _populate(opened, name, say)
         say("演示角色凭证", "credentials of the demo roles")
         await _credentials(opened, after)

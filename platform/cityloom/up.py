@@ -13,7 +13,6 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 
 from cityloom.serving import base_url, demand_port, serve
 from cityloom.storage import storage
@@ -111,13 +110,12 @@ def _announce(settings: Settings, console: Console, path: Path, say: Any) -> Non
         return
     say("就绪", "ready")
     told = _read(path)
-    table = Table(title=f"{url}/graphql   控制平面 · control plane: {url}/platform/graphql", title_justify="left")
-    table.add_column("城市 · city")
-    table.add_column("角色 · role")
-    table.add_column("凭证 · bearer", overflow="fold")
-    for city, roles in told["tenants"].items():
-        for role, bearer in roles.items():
-            table.add_row(city, role, bearer)
-    table.add_row("—", "operator", told["operator"])
-    console.print(table)
-    console.print(f"GraphiQL: {url}/console/graphiql    凭证文件 · credentials: {path}    Ctrl-C 停止 · stops")
+    console.print(f"\nGraphQL  {url}/graphql      控制平面 · control plane  {url}/platform/graphql\n", soft_wrap=True)
+    rows = [(city, role, bearer) for city, roles in told["tenants"].items() for role, bearer in roles.items()]
+    rows.append(("—", "operator", told["operator"]))
+    # Lines and not a table: a bearer that is broken over lines cannot be copied.
+    for city, role, bearer in rows:
+        console.print(f"{city:10} {role:20} {bearer}", soft_wrap=True)
+    console.print(
+        f"\nGraphiQL {url}/console/graphiql      凭证 · credentials {path}      Ctrl-C 停止 · stops", soft_wrap=True
+    )

@@ -44,6 +44,8 @@ def test_what_operators_read_across_tenants_is_this_short_list() -> None:
         "operator_sign_ins",
         "operators",
         "pack_applications",
+        "tenant_limits",
+        "tenant_modules",
         "tenants",
     } == ACROSS_TENANTS
 
