@@ -77,7 +77,7 @@ async def explained(
         rows: list[asyncpg.Record] = await opened.database.reads.fetch(sql, *arguments)
         return rows
 
-    return (await explain(plan.query, fetch_all, analyse=analyse)).text()
+    return (await explain(plan.query, fetch_all, analyse=analyse, context=opened.works.services)).text()
 
 
 async def _holder(opened: Platform, tenant_id: UUID, role: str) -> UUID:

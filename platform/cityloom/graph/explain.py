@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from cityloom.core.principal import Scope
+    from cityloom.graph.bound.bindings import Services
     from cityloom.graph.compiler import Query
 
     #: Runs a statement and answers all its rows.
@@ -35,16 +36,20 @@ class Explanation:
         parts += [f"-- forbidden: {place}" for place in self.forbidden]
         parts += [f"-- finished in Python: {place}" for place in self.resolved]
         parts += [f"-- not compiled: {place}" for place in self.others]
-        return "\n".join([*parts, "", self.sql or "-- no statement", *(["", self.query_plan] if self.query_plan else [])])
+        return "\n".join(
+            [*parts, "", self.sql or "-- no statement", *(["", self.query_plan] if self.query_plan else [])]
+        )
 
 
-async def explain(query: Query, fetch_all: FetchAll | None = None, *, analyse: bool = False) -> Explanation:
+async def explain(
+    query: Query, fetch_all: FetchAll | None = None, *, analyse: bool = False, context: Services = None
+) -> Explanation:
     """Explain a query; with `fetch_all` PostgreSQL is asked for its plan, with `analyse` it runs the statement to do so."""
     plan = query.plan
     found = ""
     if plan.sql is not None and fetch_all is not None:
         options = "ANALYZE, BUFFERS, SETTINGS" if analyse else "SETTINGS"
-        rows = await fetch_all(f"EXPLAIN ({options}) {plan.sql}", plan.arguments(query.variables, query.principal))
+        rows = await fetch_all(f"EXPLAIN ({options}) {plan.sql}", await query.arguments(context))
         found = "\n".join(row[0] for row in rows)
     return Explanation(
         sql=plan.sql or "",

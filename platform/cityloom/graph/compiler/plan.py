@@ -101,9 +101,8 @@ class Query:
         plan = self.plan
         if plan.sql is None:
             return Answer({key: value or _NULL for key, value in plan.roots}, [])
-        variables = await self._prepared(context) if plan.preparations else self.variables
         try:
-            row = await fetch(plan.sql, plan.arguments(variables, self.principal))
+            row = await fetch(plan.sql, await self.arguments(context))
         except asyncpg.DataError as error:
             # Raised by the driver before anything is sent, for example for a year that PostgreSQL cannot store.
             if error.sqlstate is not None and type(error) is not asyncpg.DataError:
@@ -120,6 +119,11 @@ class Query:
             fields[key] = _NULL if value is None else value
         errors = await finish(fields, plan.patches, context) if plan.patches else []
         return Answer(fields, errors)
+
+    async def arguments(self, context: Services = None) -> list[Any]:
+        """The statement's arguments, with what declared functions work out of the request's values."""
+        variables = await self._prepared(context) if self.plan.preparations else self.variables
+        return self.plan.arguments(variables, self.principal)
 
     async def _prepared(self, context: Services) -> dict[str, Any]:
         """The variables, with what declared functions work out of them."""
