@@ -254,7 +254,8 @@ async def test_a_refused_mutation_leaves_its_key_free(desk: Desk) -> None:
 async def test_two_at_once_under_one_key_are_one(desk: Desk) -> None:
     CALLS.gate = asyncio.Event()
     first = asyncio.create_task(desk.write("once", "key"))
-    await CALLS.begun.wait()
+    async with asyncio.timeout(10):
+        await CALLS.begun.wait()
     second = asyncio.create_task(desk.write("once", "key"))
     done, _ = await asyncio.wait({second}, timeout=0.2)
     assert not done, "the second waits for the first"

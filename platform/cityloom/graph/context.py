@@ -14,14 +14,13 @@ if TYPE_CHECKING:
     from cityloom.core.clock import Clock
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
-    from cityloom.core.work import Work
     from cityloom.graph.allowance import Allowance
     from cityloom.graph.documents import Documents, Prepared
     from cityloom.graph.reads import Reads
     from cityloom.graph.schema import Contract
 
-    #: Opens one transaction for a principal: `Works.begin`, or what the control plane has instead.
-    Begin = Callable[[Principal], AbstractAsyncContextManager[Work]]
+    #: Opens one transaction for a principal: `Works.begin` (a `Work`), or the control plane's (an `OperatorWork`).
+    Begin = Callable[[Principal], AbstractAsyncContextManager[Any]]
 
 
 @dataclass(slots=True)
@@ -41,7 +40,6 @@ class GraphContext:
     allowance: Allowance
     services: dict[type, Any]
     variables: dict[str, Any]
-    trace_id: str
     errors: list[GraphQLError] = field(default_factory=list)
 
 

@@ -10,7 +10,7 @@ import sqlalchemy.exc
 from graphql import GraphQLError, GraphQLSyntaxError
 from graphql.validation.validate import ValidationAbortedError
 
-from cityloom.core import logs
+from cityloom.core import logs, telemetry
 from cityloom.core.errors import Refusal, RefusalCode
 
 if TYPE_CHECKING:
@@ -102,12 +102,11 @@ def refused(refusal: Refusal, locale: Locale, *, path: list[str | int] | None = 
     return shown
 
 
-def masked(
-    error: BaseException, locale: Locale, trace_id: str, *, path: list[str | int] | None = None
-) -> dict[str, Any]:
+def masked(error: BaseException, locale: Locale, *, path: list[str | int] | None = None) -> dict[str, Any]:
     """A bug as a GraphQL error: its text goes to the log, once, and the trace id to the caller."""
     if isinstance(error, CancelledError):
         raise error
+    trace_id = telemetry.trace_id()
     _log.error("bug at the GraphQL edge", trace_id=trace_id, path=path, exc_info=error)
     message = (
         f"服务器内部错误,请将跟踪号 {trace_id} 告知管理员。"
@@ -155,7 +154,7 @@ def of_variables(errors: Iterable[GraphQLError], locale: Locale) -> list[dict[st
     return shown
 
 
-def of_execution(errors: Iterable[GraphQLError], locale: Locale, trace_id: str) -> list[dict[str, Any]]:
+def of_execution(errors: Iterable[GraphQLError], locale: Locale) -> list[dict[str, Any]]:
     """Errors of fields: refusals as they are, everything that is not ours to say masked."""
     shown = []
     for error in errors:
@@ -170,5 +169,5 @@ def of_execution(errors: Iterable[GraphQLError], locale: Locale, trace_id: str) 
         elif original is None or isinstance(original, GraphQLError):
             shown.append(_of_document(error, locale, RefusalCode.INVALID_INPUT))
         else:
-            shown.append(masked(original, locale, trace_id, path=path))
+            shown.append(masked(original, locale, path=path))
     return shown

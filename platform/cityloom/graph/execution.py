@@ -113,23 +113,22 @@ class GraphExecutor:
 
     async def execute(self, principal: Principal, request: Request, locale: Locale) -> Outcome:
         """Answer one operation; never raises but for cancellation."""
-        trace_id = telemetry.trace_id()
         try:
             async with asyncio.timeout(self._deadline) as deadline:
-                return await self._answer(principal, request, locale, trace_id)
+                return await self._answer(principal, request, locale)
         except TimeoutError as error:
             if deadline.expired():
                 refusal: Refusal = shown.TimedOut(seconds=self._deadline)
                 return Outcome(_body(None, [shown.refused(refusal, locale)], None), has_begun=True, refusal=refusal)
-            return _failed(error, locale, trace_id)
+            return _failed(error, locale)
         except shown.DocumentInvalid as invalid:
             return _rejected(shown.of_document(invalid.errors, locale))
         except GraphQLError as error:
             return _rejected(shown.of_document([error], locale))
         except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
-            return _failed(error, locale, trace_id)
+            return _failed(error, locale)
 
-    async def _answer(self, principal: Principal, request: Request, locale: Locale, trace_id: str) -> Outcome:
+    async def _answer(self, principal: Principal, request: Request, locale: Locale) -> Outcome:
         contract = await self.contract_of(principal)
         text = await self._trusted.text(principal, request.document_id, request.text)
         prepared = self.documents.prepare(contract, text, developer=principal.is_developer)
@@ -154,26 +153,26 @@ class GraphExecutor:
         extensions = None
         if request.wants_cost:
             extensions = {"cost": {"operation": cost, "allowed": allowance.operation, "left": left}}
-        # No argument, variable or name that a client chose goes into the span: they may hold personal data.
-        with telemetry.span("graphql operation", {"graphql.operation.type": kind, "graphql.cost": cost}):
-            answer = await plan.run() if plan is not None else Answer({})
-            if plan is not None and plan.is_whole:
-                return self._whole(contract, prepared, request.operation_name, answer, extensions, (locale, trace_id))
-            context = GraphContext(
-                principal=principal,
-                locale=locale,
-                contract=contract,
-                prepared=prepared,
-                begin=self._begin,
-                reads=self._reads,
-                documents=self.documents,
-                allowance=allowance,
-                services=self._services,
-                variables=variables,
-                trace_id=trace_id,
-                errors=list(answer.errors),
-            )
-            return await self._executed(context, request.operation_name, answer, extensions)
+        # No argument, variable or name that a client chose goes into the span: they may hold personal data. It is the
+        # request's own span: one more for each operation costs as much as planning a cached query.
+        telemetry.describe({"graphql.operation.type": kind, "graphql.cost": cost})
+        answer = await plan.run() if plan is not None else Answer({})
+        if plan is not None and plan.is_whole:
+            return self._whole(contract, prepared, request.operation_name, answer, extensions, locale)
+        context = GraphContext(
+            principal=principal,
+            locale=locale,
+            contract=contract,
+            prepared=prepared,
+            begin=self._begin,
+            reads=self._reads,
+            documents=self.documents,
+            allowance=allowance,
+            services=self._services,
+            variables=variables,
+            errors=list(answer.errors),
+        )
+        return await self._executed(context, request.operation_name, answer, extensions)
 
     def _plan(
         self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal
@@ -210,9 +209,9 @@ class GraphExecutor:
         name: str | None,
         answer: Answer,
         extensions: dict[str, Any] | None,
-        told: tuple[Locale, str],
+        locale: Locale,
     ) -> Outcome:
-        found = shown.of_execution(answer.errors, *told) if answer.errors else []
+        found = shown.of_execution(answer.errors, locale) if answer.errors else []
         fields = None if _is_nulled(contract, prepared, name, answer) else answer.fields
         return Outcome(_body(fields, found, extensions), has_begun=True)
 
@@ -239,7 +238,7 @@ class GraphExecutor:
         if data is not None and _is_nulled(context.contract, context.prepared, name, answer):
             data = None
         fields = None if data is None else {key: _bytes(value) for key, value in data.items()}
-        messages = shown.of_execution(found, context.locale, context.trace_id) if found else []
+        messages = shown.of_execution(found, context.locale) if found else []
         return Outcome(_body(fields, messages, extensions), has_begun=True)
 
 
@@ -275,8 +274,8 @@ def _rejected(errors: list[dict[str, Any]], refusal: Refusal | None = None) -> O
     return Outcome(orjson.dumps({"errors": errors}, default=str), has_begun=False, refusal=refusal)
 
 
-def _failed(error: Exception, locale: Locale, trace_id: str) -> Outcome:
+def _failed(error: Exception, locale: Locale) -> Outcome:
     refusal = shown.refusal_of(error)
     if refusal is not None:
         return _rejected([shown.refused(refusal, locale)], refusal)
-    return Outcome(orjson.dumps({"data": None, "errors": [shown.masked(error, locale, trace_id)]}), has_begun=True)
+    return Outcome(orjson.dumps({"data": None, "errors": [shown.masked(error, locale)]}), has_begun=True)

@@ -187,7 +187,6 @@ class Contracts:
         self._core = frozenset(module.name for module in self.modules if module.is_core)
         self._size = kept
         self._kept: OrderedDict[frozenset[str], Contract] = OrderedDict()
-        self._made = 0
 
     @cached_property
     def whole(self) -> Contract:
@@ -199,16 +198,18 @@ class Contracts:
 
         A module whose needs are not met is left out, so that a contract never names what it does not have.
         """
+        found = self._kept.get(enabled)
+        if found is not None:
+            self._kept.move_to_end(enabled)
+            return found
         names = self._closed(enabled)
-        found = self._kept.get(names)
-        if found is None:
-            found = self.whole if len(names) == len(self.by_name) else self._make(names)
-            self._kept[names] = found
-            if len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        else:
-            self._kept.move_to_end(names)
-        return found
+        made = next((contract for contract in self._kept.values() if contract.modules == names), None)
+        if made is None:
+            made = self.whole if len(names) == len(self.by_name) else self._make(names)
+        self._kept[enabled] = made
+        if len(self._kept) > self._size:
+            self._kept.popitem(last=False)
+        return made
 
     def _closed(self, enabled: frozenset[str]) -> frozenset[str]:
         names: set[str] = set()

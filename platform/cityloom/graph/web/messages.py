@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from starlette.requests import ClientDisconnect
 
 from cityloom.core.errors import InvalidInput, Refusal, RefusalCode
 from cityloom.graph.execution import Request
@@ -13,7 +15,7 @@ from cityloom.graph.limits import LimitExceeded, Limits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.requests import Request as HttpRequest
+    from starlette.types import Receive
 
 RESPONSE: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
@@ -60,6 +62,7 @@ STATUS_OF_CODE: Final[dict[RefusalCode, int]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def chosen_type(accept: str | None) -> str:
     """The media type to answer with, by the header `Accept`; refuses (`NotAcceptable`) where it admits none of ours."""
     if not accept:
@@ -84,31 +87,39 @@ def chosen_type(accept: str | None) -> str:
     return best[2]
 
 
-async def read_body(request: HttpRequest, limits: Limits) -> bytes:
-    """The whole body; refuses (`LimitExceeded`) as soon as it is too large, before it is all there."""
+async def read_body(receive: Receive, stated: str | None, limits: Limits) -> bytes:
+    """The whole body; refuses (`LimitExceeded`) as soon as it is too large, before it is all there.
+
+    `stated` is the header Content-Length. Raises `ClientDisconnect` where the client goes away.
+    """
     allowed = limits.body_bytes
-    stated = request.headers.get("content-length", "")
-    if stated.isascii() and stated.isdigit() and int(stated[:20]) > allowed:
+    if stated and stated.isascii() and stated.isdigit() and int(stated[:20]) > allowed:
         raise LimitExceeded("body_bytes", allowed, int(stated[:15]))
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
+    body, size = b"", 0
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        body = message.get("body", b"")
+        size += len(body)
         if size > allowed:
             raise LimitExceeded("body_bytes", allowed, size)
-        chunks.append(chunk)
-    return b"".join(chunks)
+        if not message.get("more_body"):
+            return b"".join([*chunks, body]) if chunks else body
+        chunks.append(body)
 
 
-def check_content_type(headers: Mapping[str, str]) -> None:
+@lru_cache(maxsize=256)
+def check_content_type(stated: str | None, encoding: str | None) -> None:
     """Refuse (`UnsupportedMediaType`) what is not JSON in UTF-8: a form could be sent by any page (CSRF)."""
-    media, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    media, *parameters = (part.strip().lower() for part in (stated or "").split(";"))
     charsets = {part.removeprefix("charset=").strip('"') for part in parameters if part.startswith("charset=")}
-    encoding = headers.get("content-encoding", "identity").lower()
-    if media != LEGACY or not charsets <= {"utf-8", "utf8"} or encoding != "identity":
+    if media != LEGACY or not charsets <= {"utf-8", "utf8"} or (encoding or "identity").lower() != "identity":
         raise UnsupportedMediaType
 
 
-def parse_body(body: bytes, limits: Limits) -> list[Request] | Request:
+def parse_body(body: bytes, limits: Limits, *, source: str | None, wants_cost: bool) -> list[Request] | Request:
     """The request, or the requests of a batch; refuses (`InvalidInput`, `LimitExceeded`) and names what is wrong."""
     if not body.strip():
         raise InvalidInput("请求体为空:需要 JSON 对象。", "The body is empty: a JSON object with `query` is needed.")
@@ -119,11 +130,11 @@ def parse_body(body: bytes, limits: Limits) -> list[Request] | Request:
     if isinstance(found, list):
         if len(found) > limits.batch or limits.batch <= 1:
             raise LimitExceeded("batch", limits.batch, len(found))
-        return [parse_request(item) for item in found]
-    return parse_request(found)
+        return [parse_request(item, source=source, wants_cost=wants_cost) for item in found]
+    return parse_request(found, source=source, wants_cost=wants_cost)
 
 
-def parse_query_string(parameters: Mapping[str, str]) -> Request:
+def parse_query_string(parameters: Mapping[str, str], *, source: str | None, wants_cost: bool) -> Request:
     """The request in the parameters of a GET."""
     found: dict[str, Any] = {
         name: parameters[name] for name in ("query", "documentId", "operationName") if name in parameters
@@ -136,10 +147,10 @@ def parse_query_string(parameters: Mapping[str, str]) -> Request:
                 raise InvalidInput(
                     f"参数 {name} 不是有效的 JSON:{error}", f"The parameter {name} is no JSON: {error}", path=(name,)
                 ) from None
-    return parse_request(found, queries_only=True)
+    return parse_request(found, source=source, wants_cost=wants_cost, queries_only=True)
 
 
-def parse_request(found: object, *, queries_only: bool = False) -> Request:
+def parse_request(found: object, *, source: str | None, wants_cost: bool, queries_only: bool = False) -> Request:
     """The parameters of one request; refuses (`InvalidInput`) one that has another type than the specification says."""
     if not isinstance(found, dict):
         raise InvalidInput("请求须为 JSON 对象。", "A request is a JSON object with `query` or `documentId`.")
@@ -161,8 +172,9 @@ def parse_request(found: object, *, queries_only: bool = False) -> Request:
         document_id=document_id,
         operation_name=operation_name or None,
         variables=variables or {},
-        wants_cost=extensions.get("cost") is True,
+        wants_cost=wants_cost or extensions.get("cost") is True,
         queries_only=queries_only,
+        source=source,
     )
 
 
