@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import orjson
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
 from cityloom.access import models as access
 from cityloom.access.service.operators import ensure_operator, open_operator_session
 from cityloom.access.service.sessions import open_session
 from cityloom.app import platform
+from cityloom.core.database import asyncpg_arguments
 from cityloom.core.migrations import migrate
 from cityloom.demo.population import fill
 from cityloom.digests import digests
@@ -49,6 +52,7 @@ async def onboard(
     say("数据库结构与隔离策略", "schema, roles and row-level policies")
     await migrate(admin_url, settings.var)
     after = Onboarded(digests=digests(settings))
+    populated = False
     async with platform(settings, admin_url) as opened:
         known = {overview.tenant.slug for overview in await opened.tenants.overviews()}
         for name in opened.tenants.folders():
@@ -59,21 +63,33 @@ async def onboard(
                 added, changed, removed = (done.plan.total(sign) for sign in "+~-")
                 counts = f"+{added} ~{changed} -{removed}"
                 say(f"{name}:{counts}", f"{name}: {counts} rows")
-            await _populate(opened, name, say)
+            populated |= await _populate(opened, name, say)
         say("演示角色凭证", "credentials of the demo roles")
         await _credentials(opened, after)
+    if populated:
+        await _analyse(admin_url)
     return after
 
 
-async def _populate(opened: Platform, slug: str, say: Callable[[str, str], None]) -> None:
+async def _analyse(admin_url: str) -> None:
+    """Give the planner figures now: autovacuum comes a minute later, and first queries would be planned blind."""
+    connection = await asyncpg.connect(**asyncpg_arguments(make_url(admin_url)))
+    try:
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
+async def _populate(opened: Platform, slug: str, say: Callable[[str, str], None]) -> bool:
     config = await opened.directory.by_slug(slug)
     if "registry" not in config.modules:
-        return
+        return False
     async with opened.works.begin(system_principal(config.id)) as work:
         if await work.session.scalar(select(func.count()).select_from(Resident).limit(1)):
-            return
+            return False
     say(f"{slug}:生成演示人口", f"{slug}: demo population")
     await fill(opened.works, config.id, scale="small")
+    return True
 
 
 async def _credentials(opened: Platform, after: Onboarded) -> None:
