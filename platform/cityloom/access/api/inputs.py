@@ -86,11 +86,11 @@ class AccountChangeInput:
     """See `accounts.change_account`."""
 
     id: b.ID = strawberry.field(description="The account.")
-    name: str = strawberry.field(default=UNSET, description="Its new name.")
-    locale: AccountLocale = strawberry.field(default=UNSET, description="Its new language.")
-    is_active: bool = strawberry.field(default=UNSET, description="False switches it off and ends its sessions.")
-    is_developer: bool = strawberry.field(default=UNSET, description="Whether it may introspect the API.")
-    identity: OidcIdentityInput = strawberry.field(
+    name: str | None = strawberry.field(default=UNSET, description="Its new name.")
+    locale: AccountLocale | None = strawberry.field(default=UNSET, description="Its new language.")
+    is_active: bool | None = strawberry.field(default=UNSET, description="False switches it off and ends its sessions.")
+    is_developer: bool | None = strawberry.field(default=UNSET, description="Whether it may introspect the API.")
+    identity: OidcIdentityInput | None = strawberry.field(
         default=UNSET, description="Who it is at the city's identity provider."
     )
 
@@ -218,8 +218,8 @@ class ApiClientChangeInput:
     """See `clients.change_client`."""
 
     id: b.ID = strawberry.field(description="The client.")
-    permissions: list[str] = strawberry.field(default=UNSET, description="Other patterns that cap its roles.")
-    is_active: bool = strawberry.field(default=UNSET, description="False switches all of its keys off.")
+    permissions: list[str] | None = strawberry.field(default=UNSET, description="Other patterns that cap its roles.")
+    is_active: bool | None = strawberry.field(default=UNSET, description="False switches all of its keys off.")
 
 
 @strawberry.input(description="A new key of an API client.")
