@@ -772,7 +772,6 @@ def upgrade() -> None:
             "tenant_id", "building_id", "unit", "number", name=op.f("uq_dwellings_tenant_id_building_id_unit_number")
         ),
     )
-    op.create_index(op.f("ix_dwellings_tenant_id_area_id"), "dwellings", ["tenant_id", "area_id"], unique=False)
     op.create_index(
         op.f("ix_dwellings_tenant_id_area_path_number"), "dwellings", ["tenant_id", "area_path", "number"], unique=False
     )
@@ -809,7 +808,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_households")),
         sa.UniqueConstraint("tenant_id", "number", name=op.f("uq_households_tenant_id_number")),
     )
-    op.create_index(op.f("ix_households_tenant_id_area_id"), "households", ["tenant_id", "area_id"], unique=False)
     op.create_index(
         op.f("ix_households_tenant_id_area_path_number"),
         "households",
@@ -854,9 +852,6 @@ def upgrade() -> None:
             name=op.f("fk_household_moves_tenant_id_to_dwelling_id"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_household_moves")),
-    )
-    op.create_index(
-        op.f("ix_household_moves_tenant_id_area_id"), "household_moves", ["tenant_id", "area_id"], unique=False
     )
     op.create_index(
         op.f("ix_household_moves_tenant_id_area_path"), "household_moves", ["tenant_id", "area_path"], unique=False
@@ -946,7 +941,6 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("account_id IS NOT NULL"),
     )
-    op.create_index(op.f("ix_residents_tenant_id_area_id"), "residents", ["tenant_id", "area_id"], unique=False)
     op.create_index(
         op.f("ix_residents_tenant_id_area_path_name"), "residents", ["tenant_id", "area_path", "name"], unique=False
     )
@@ -1008,9 +1002,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_resident_moves")),
     )
     op.create_index(
-        op.f("ix_resident_moves_tenant_id_area_id"), "resident_moves", ["tenant_id", "area_id"], unique=False
-    )
-    op.create_index(
         op.f("ix_resident_moves_tenant_id_area_path"), "resident_moves", ["tenant_id", "area_path"], unique=False
     )
     op.create_index(
@@ -1062,7 +1053,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_resident_moves_tenant_id_resident_id_id"), table_name="resident_moves")
     op.drop_index(op.f("ix_resident_moves_tenant_id_from_household_id"), table_name="resident_moves")
     op.drop_index(op.f("ix_resident_moves_tenant_id_area_path"), table_name="resident_moves")
-    op.drop_index(op.f("ix_resident_moves_tenant_id_area_id"), table_name="resident_moves")
     op.drop_table("resident_moves")
     op.drop_index(
         "uq_residents_head_of_household",
@@ -1078,7 +1068,6 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_residents_tenant_id_household_id"), table_name="residents")
     op.drop_index(op.f("ix_residents_tenant_id_birth_year_id"), table_name="residents")
     op.drop_index(op.f("ix_residents_tenant_id_area_path_name"), table_name="residents")
-    op.drop_index(op.f("ix_residents_tenant_id_area_id"), table_name="residents")
     op.drop_index(
         op.f("ix_residents_tenant_id_account_id"),
         table_name="residents",
@@ -1089,17 +1078,14 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_household_moves_tenant_id_household_id_id"), table_name="household_moves")
     op.drop_index(op.f("ix_household_moves_tenant_id_from_dwelling_id"), table_name="household_moves")
     op.drop_index(op.f("ix_household_moves_tenant_id_area_path"), table_name="household_moves")
-    op.drop_index(op.f("ix_household_moves_tenant_id_area_id"), table_name="household_moves")
     op.drop_table("household_moves")
     op.drop_index(op.f("ix_households_tenant_id_dwelling_id"), table_name="households")
     op.drop_index(op.f("ix_households_tenant_id_area_path_number"), table_name="households")
-    op.drop_index(op.f("ix_households_tenant_id_area_id"), table_name="households")
     op.drop_table("households")
     op.drop_index(op.f("ix_dwellings_tenant_id_use_number_id"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_number_id"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_floor"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_area_path_number"), table_name="dwellings")
-    op.drop_index(op.f("ix_dwellings_tenant_id_area_id"), table_name="dwellings")
     op.drop_table("dwellings")
     op.drop_index(op.f("ix_memberships_tenant_id_role_id"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_ends_at"), table_name="memberships")

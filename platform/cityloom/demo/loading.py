@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, Double, Integer, LargeBinary, MetaData, Table, Text, Uuid, literal, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Column, Double, Integer, LargeBinary, MetaData, Table, Text, Uuid, insert, literal, select
 
 from cityloom.core.database import Base
 from cityloom.demo.papers import identity_number, phone_number
@@ -180,7 +179,7 @@ def _rows(
 
 
 async def load(work: Work, rows: Rows) -> None:
-    """Write rows in the work's transaction; what is there already stays as it is."""
+    """Write rows in the work's transaction."""
     connection = await work.session.connection()
     raw = await work.connection()
     for model, staging in STAGES.items():
@@ -197,7 +196,7 @@ async def load(work: Work, rows: Rows) -> None:
         else:
             source = select(_constant(work.tenant_id, Uuid()), *columns)
             into = ["tenant_id", *names]
-        await work.session.execute(insert(target).from_select(into, source).on_conflict_do_nothing())
+        await work.session.execute(insert(target).from_select(into, source))
 
 
 def _times(work: Work, target: Table) -> tuple[Any, Any]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import aliased
 
 from cityloom.core.errors import Refusal, RefusalCode
@@ -56,6 +57,13 @@ class Filled:
     present: int = 0
     """Residents that were there already."""
 
+    def add(self, rows: loading.Rows) -> None:
+        """Count what was written."""
+        self.buildings += rows.count(m.Building)
+        self.dwellings += rows.count(m.Dwelling)
+        self.households += rows.count(m.Household)
+        self.residents += rows.count(m.Resident)
+
 
 async def fill(
     works: Works,
@@ -77,16 +85,31 @@ async def fill(
         planned = plan(seed, len(grids), full=scale == "full")
         chunks = list(_chunks(planned))
         present = await _present(work, tenant_id, seed, chunks)
-    filled, total, done = Filled(), planned[-1].first_resident + planned[-1].residents, 0
-    for chunk in chunks:
-        residents = sum(one.residents for one in chunk)
+        keys = await keys_of(work)
+
+    async def make(chunk: Sequence[PlannedBuilding]) -> loading.Rows | None:
         if chunk[0].number in present:
-            filled.present += residents
-        else:
-            await _fill_chunk(works, principal, seed, grids, chunk, filled)
-        done += residents
-        if progress is not None:
-            progress(done, total)
+            return None
+        return await asyncio.to_thread(loading.rows_of, tenant_id, seed, keys, grids, chunk)
+
+    filled, total, done = Filled(), planned[-1].first_resident + planned[-1].residents, 0
+    # One chunk is made while the one before it is written: PostgreSQL has a processor of its own.
+    ahead = asyncio.create_task(make(chunks[0]))
+    try:
+        for index, chunk in enumerate(chunks):
+            rows = await ahead
+            if index + 1 < len(chunks):
+                ahead = asyncio.create_task(make(chunks[index + 1]))
+            residents = sum(one.residents for one in chunk)
+            if rows is None or not await _write(works, principal, rows, chunk, seed):
+                filled.present += residents
+            else:
+                filled.add(rows)
+            done += residents
+            if progress is not None:
+                progress(done, total)
+    finally:
+        ahead.cancel()
     if filled.buildings:
         async with works.begin(principal) as work:
             after = {"scale": scale, "seed": seed, "residents": filled.residents}
@@ -94,21 +117,17 @@ async def fill(
     return filled
 
 
-async def _fill_chunk(
-    works: Works,
-    principal: Principal,
-    seed: int,
-    grids: Sequence[loading.Grid],
-    chunk: Sequence[PlannedBuilding],
-    filled: Filled,
-) -> None:
+async def _write(
+    works: Works, principal: Principal, rows: loading.Rows, chunk: Sequence[PlannedBuilding], seed: int
+) -> bool:
+    """Write one chunk; answers False where another process has just written it."""
     async with works.begin(principal) as work:
-        rows = loading.rows_of(principal.tenant_id, seed, await keys_of(work), grids, chunk)
+        key = {"key": f"registry.demo.{principal.tenant_id}"}
+        await work.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+        if await _present(work, principal.tenant_id, seed, [chunk]):
+            return False
         await loading.load(work, rows)
-    filled.buildings += rows.count(m.Building)
-    filled.dwellings += rows.count(m.Dwelling)
-    filled.households += rows.count(m.Household)
-    filled.residents += rows.count(m.Resident)
+    return True
 
 
 async def _grids(work: Work) -> list[loading.Grid]:

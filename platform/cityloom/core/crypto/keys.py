@@ -133,6 +133,7 @@ class TenantKeys:
         self._known = {key.key_id: key for key, _ in keys}
         self._ciphers: dict[tuple[UUID, Algorithm], Aead] = {}
         self._columns: dict[tuple[str, str], bytes] = {}
+        self._places: dict[tuple[bytes, str, str], bytes] = {}
         self._field: WrappedKey | None = None
         self._index: tuple[WrappedKey, bytes] | None = None
         for key, master in keys:
@@ -190,7 +191,11 @@ class TenantKeys:
         return keyed_hash(key.algorithm, self._columns[table, column], value.encode())
 
     def _place(self, header: bytes, table: str, column: str, row_id: UUID) -> bytes:
-        return bind(header, self.tenant_id.bytes, table.encode(), column.encode(), row_id.bytes)
+        before = self._places.get((header, table, column))
+        if before is None:
+            before = bind(header, self.tenant_id.bytes, table.encode(), column.encode())
+            self._places[header, table, column] = before
+        return before + bind(row_id.bytes)
 
     def _unusable(self, key_id: UUID) -> Refusal:
         known = self._known.get(key_id)

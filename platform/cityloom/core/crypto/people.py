@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from operator import mul
 
 from cityloom.core.errors import Refusal, RefusalCode
 
@@ -12,6 +13,7 @@ _MOBILE = re.compile(r"1[3-9][0-9]{9}")
 _MOBILE_PREFIX = re.compile(r"(?:\+|00)?86(?=1[3-9][0-9]{9}\Z)")
 _SEPARATORS = re.compile(r"[\s\-\u2010-\u2015\u3000]")
 _CHECK_DIGITS = "10X98765432"
+_WEIGHTS = tuple(2 ** (17 - position) % 11 for position in range(17))
 _SHOWN = 4
 
 
@@ -49,7 +51,7 @@ def check_identity_number(value: str, *, path: tuple[str | int, ...] = ()) -> st
 
 def identity_check_digit(first_17: str) -> str:
     """The check character for 17 digits: weights 2^(17-i) mod 11 (GB 11643-1999, ISO 7064 MOD 11-2)."""
-    total = sum(int(digit) * (2 ** (17 - position) % 11) for position, digit in enumerate(first_17))
+    total = sum(map(mul, _WEIGHTS, map(int, first_17)))
     return _CHECK_DIGITS[total % 11]
 
 

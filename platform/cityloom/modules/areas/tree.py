@@ -189,6 +189,6 @@ async def repoint(work: Work, old: m.Area, new: m.Area) -> None:
     for table, area_id, path in residing():
         await work.session.execute(
             update(table)
-            .where(table.c.tenant_id == work.tenant_id, area_id == old.id)
+            .where(table.c.tenant_id == work.tenant_id, path == old.path, area_id == old.id)
             .values({area_id.name: new.id, path.name: new.path})
         )
