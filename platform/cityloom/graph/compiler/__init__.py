@@ -88,7 +88,8 @@ class Compiler:
             key, lambda: make_operation(info.schema, info.operation, info.fragments), info.operation
         )
         # Strawberry hands resolvers the plain dict, graphql-core its container.
-        coerced: dict[str, Any] = getattr(info.variable_values, "coerced", info.variable_values)  # type: ignore[assignment] # either
+        values: Any = info.variable_values
+        coerced: dict[str, Any] = getattr(values, "coerced", values)
         principal = work.principal
         plan = self.cache.get(
             (*key, info.path.key, bound.name, principal.rights.fingerprint, shape(coerced, operation.by_value)),
