@@ -6,13 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from cityloom.audit.models import AuditRecord
 from cityloom.events.models import EventRecord
 from cityloom.tenancy.errors import PlanStale, TenantNotFound
 from cityloom.tenancy.models import PackApplication, Tenant
 from cityloom.tenancy.packs import InvalidPack
+from cityloom.tenancy.service import TenantService
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from cityloom.core.work import Works
     from cityloom.tenancy.directory import TenantDirectory
     from cityloom.tenancy.packs import PackSource
-    from cityloom.tenancy.service import TenantService
 
 
 def pack(slug: str, more: str = "") -> str:
@@ -138,9 +138,7 @@ async def test_concurrent_applications_of_one_city_leave_one_of_them(
     service: TenantService, works: Works, slug: str, source: Callable[..., PackSource]
 ) -> None:
     """Two processes (two services) with different packs: afterwards the city is exactly one of the two."""
-    from cityloom.tenancy.service import TenantService as Service
-
-    other = Service(works, tuple(service.modules.values()), service.tenants)
+    other = TenantService(works, tuple(service.modules.values()), service.tenants)
     packs = [source(pack(slug, f"\n[limits]\naccounts = {number}\nareas = {number}\n")) for number in range(1, 7)]
     await asyncio.gather(
         *((service if index % 2 else other).apply(one, actor="tester") for index, one in enumerate(packs))
@@ -148,3 +146,16 @@ async def test_concurrent_applications_of_one_city_leave_one_of_them(
     assert await service.export(slug) in [one.files for one in packs]
     async with service.database.operator_sessions() as session:
         assert await session.scalar(select(func.count()).select_from(Tenant).where(Tenant.slug == slug)) == 1
+
+
+async def test_an_application_that_was_cut_off_is_finished_by_the_next(
+    service: TenantService, slug: str, source: Callable[..., PackSource]
+) -> None:
+    """As after a process that died between the commit of the city's rows and that of the directory."""
+    given = source(pack(slug, ON))
+    await service.apply(given, actor="tester")
+    async with service.database.operator_sessions.begin() as session:
+        await session.execute(update(Tenant).where(Tenant.slug == slug).values(state="ONBOARDING"))
+    assert not (await service.apply(given, actor="tester")).plan
+    assert (await service.tenant(slug)).state == "ACTIVE"
+    assert await service.export(slug) == given.files

@@ -15,7 +15,9 @@ from sqlalchemy import text
 from cityloom import installed
 from cityloom.access.catalogue import Catalogue
 from cityloom.access.snapshots import AccessSnapshots
+from cityloom.core.errors import Refusal
 from cityloom.tenancy.cli import schema_text
+from cityloom.tenancy.errors import TenantNotFound
 from cityloom.tenancy.packs import PackSource, Problems, read_folder
 from cityloom.tenancy.service import TenantService, pack_engine
 from cityloom.tenancy.system import system_principal
@@ -82,6 +84,22 @@ async def test_a_city_is_applied_exported_and_applied_again(city: str, installat
     assert await installation.export(slug) == source.files
     second = await installation.apply(source, actor="tester")
     assert not second.plan
+
+
+async def test_what_only_the_database_can_refuse_leaves_nothing_behind(installation: TenantService, slug: str) -> None:
+    """A rule over a permission that no module has is refused when the rules are written, after other rows were."""
+    source = renamed(source_of("ruijin2"), "ruijin2", slug)
+    bad = PackSource({**source.files, "policy.csv": b"p, department_officer, areas.moon.read, allow\n"})
+    with pytest.raises(Refusal):
+        await installation.apply(bad, actor="tester")
+    with pytest.raises(TenantNotFound):
+        await installation.tenant(slug)
+
+    applied = await installation.apply(source, actor="tester")
+    with pytest.raises(Refusal):
+        await installation.apply(bad, actor="tester")
+    assert await installation.export(slug) == source.files
+    assert len(await installation.applications(applied.tenant_id)) == 1
 
 
 @pytest.mark.parametrize("city", CITIES)

@@ -24,7 +24,7 @@ from cityloom.tenancy.errors import (
     TenantStateUnfit,
     TenantSuspended,
 )
-from cityloom.tenancy.models import OperatorAction
+from cityloom.tenancy.models import OperatorAction, TenantModule
 from cityloom.tenancy.packs import InvalidPack
 from cityloom.tenancy.system import system_principal
 
@@ -242,3 +242,16 @@ async def test_there_is_no_tenant_that_nobody_made(directory: TenantDirectory) -
         await directory.get(new_id())
     with pytest.raises(TenantNotFound):
         await directory.by_slug("birch-none")
+
+
+async def test_settings_that_no_longer_suit_a_module_do_not_take_the_city_down(
+    service: TenantService, database: Database, tenant_id: UUID, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A release that asks more of settings than the one under which they were stored."""
+    async with service.works.begin(system_principal(tenant_id)) as work:
+        row = (await work.session.scalars(select(TenantModule).where(TenantModule.module == "lanterns"))).one()
+        row.settings = {"brightness": 99}
+    config = await TenantDirectory(database, tuple(service.modules.values())).get(tenant_id)
+    assert config.settings("lanterns").brightness == 3
+    assert "lanterns" in config.modules
+    assert "brightness" in caplog.text

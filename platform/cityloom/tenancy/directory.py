@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
+from pydantic import ValidationError
 from sqlalchemy import select, text
 
 from cityloom.core.database import Context, Database
@@ -179,6 +180,8 @@ class TenantDirectory:
 
     def _config(self, tenant: Tenant, modules: Sequence[TenantModule], limits: Sequence[TenantLimit]) -> TenantConfig:
         stated = {m.module: m.settings for m in modules}
+        enabled = enabled_modules(self.modules, [m.module for m in modules if m.is_enabled])
+        settings = {name: _settings(self.modules[name], stated.get(name, {}), tenant.slug) for name in enabled}
         return TenantConfig(
             id=tenant.id,
             slug=tenant.slug,
@@ -187,12 +190,20 @@ class TenantDirectory:
             locale="en" if tenant.locale == "en" else "zh",
             time_zone=tenant.time_zone,
             division_code=tenant.division_code,
-            modules=enabled_modules(self.modules, [m.module for m in modules if m.is_enabled]),
-            module_settings={
-                name: module.settings.model_validate(stated.get(name, {})) for name, module in self.modules.items()
-            },
+            modules=frozenset(settings),
+            module_settings=settings,
             stated_limits={limit.name: limit.value for limit in limits if limit.name in LIMITS},
         )
+
+
+def _settings(module: Module, stated: dict[str, Any], slug: str) -> ModuleSettings:
+    try:
+        return module.settings.model_validate(stated)
+    except ValidationError as error:
+        # A newer release may ask more of settings than the one they were stored under: the city must not go down.
+        places = [".".join(map(str, detail["loc"])) for detail in error.errors(include_url=False)]
+        _log.error("settings of %s in %s no longer suit it, defaults hold: %s", module.name, slug, ", ".join(places))
+        return module.settings.model_validate({})
 
 
 def _set(event: asyncio.Event, *_: object) -> None:

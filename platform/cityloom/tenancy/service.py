@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from sqlalchemy import delete, select, text
 from sqlalchemy.exc import DBAPIError
 
+from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.tenancy.configuration import ConfigurationPart, put_limit, put_module
@@ -145,7 +146,9 @@ class TenantService:
             tenant_id = tenant.id if tenant else await self._create(row, actor)
             try:
                 plan = await self._write(pack, known, tenant_id, actor, expected)
-            except BaseException:
+            except Refusal:
+                # Refusals come before the commit. After anything else the tenant stays ONBOARDING, to be applied again:
+                # its rows may be there already.
                 if tenant is None:
                     await self._uncreate(tenant_id)
                 raise
