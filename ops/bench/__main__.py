@@ -1,0 +1,107 @@
+"""`python ops/bench NAME …` or `cityloom bench NAME …`: run benchmarks, print their tables, write `bench/NAME.json`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import decide
+import load
+import reads
+import start
+import uvloop
+from city import VAR, prepare
+from contest import as_json, console, environment, show, write
+from servers import CITYLOOM, HANDWRITTEN, PLAIN, POSTGRAPHILE, install_postgraphile, serving
+
+from cityloom.core import logs
+from cityloom.settings import Settings
+from cityloom.storage import storage
+
+NAMES = (*reads.BENCHES, "access.decide", "start")
+
+
+def main() -> None:
+    """Parse, run, print."""
+    parser = argparse.ArgumentParser(prog="cityloom bench", description=__doc__)
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"any of {', '.join(NAMES)}, or a beginning such as `reads`; all of them by default",
+    )
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn")
+    parser.add_argument("--connections", type=int, default=8, help="clients that ask at once")
+    parser.add_argument("--city", default="yanji", help="the pack that is measured")
+    parser.add_argument("--scale", default="full", choices=("small", "full"), help="its demo population")
+    parser.add_argument(
+        "--without", action="append", default=[], choices=("postgraphile", "plain"), help="leave out a peer"
+    )
+    given = parser.parse_args()
+    wanted = [
+        name for name in NAMES if not given.names or any(name == g or name.startswith(f"{g}.") for g in given.names)
+    ]
+    if not wanted:
+        parser.error(f"there is no bench of that name; there are {', '.join(NAMES)}")
+    logs.setup(form="console", level="warning")
+    for name in wanted:
+        if name == "access.decide":
+            decide.run()
+        elif name == "start":
+            start.run()
+    if any(name in reads.BENCHES for name in wanted):
+        settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
+        with storage(settings) as admin_url:
+            uvloop.run(_reads(settings, admin_url, [name for name in wanted if name in reads.BENCHES], given))
+
+
+async def _reads(settings: Settings, admin_url: str, names: list[str], given: argparse.Namespace) -> None:
+    city = await prepare(settings, admin_url, slug=given.city, scale=given.scale)
+    await reads.prepare_peers(admin_url)
+    contestants = [CITYLOOM, HANDWRITTEN]
+    version = None if "postgraphile" in given.without else install_postgraphile()
+    if version is not None:
+        contestants.append(POSTGRAPHILE)
+    if "plain" not in given.without:
+        contestants.append(PLAIN)
+    surroundings = environment(postgraphile=version or "left out")
+    top = await load.ceiling(50_000, connections=given.connections, seconds=2)
+    console.print(
+        f"load generator: {top.per_second:,.0f} answers/s of 50 kB at most, {top.generator_cpu_ms:.3f} ms of CPU each",
+        highlight=False,
+    )
+    async with serving(admin_url, city, contestants) as servers:
+        options = reads.Options(given.rounds, given.seconds, given.connections, _postmaster(settings))
+        ring = reads.Ring(admin_url, city, servers, options)
+        for name in names:
+            result = await reads.BENCHES[name](ring)
+            show(result)
+            path = write(
+                name,
+                {
+                    "name": name,
+                    "environment": surroundings,
+                    "city": {"slug": given.city, "residents": city.residents, "dwellings": city.dwellings},
+                    "options": asdict(options),
+                    "command": " ".join(["cityloom", "bench", *sys.argv[1:]]),
+                    "servers": {server.name: server.command for server in servers.values()},
+                    "load_generator": asdict(top),
+                    **as_json(result),
+                },
+            )
+            console.print(f"  → {path.relative_to(path.parents[1])}", highlight=False)
+
+
+def _postmaster(settings: Settings) -> int | None:
+    """The process of the embedded server, to count its CPU; another server's is not ours to see."""
+    if settings.database_url:
+        return None
+    return int((Path(VAR) / "postgres" / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
+
+
+if __name__ == "__main__":
+    main()
