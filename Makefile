@@ -27,7 +27,8 @@ check: .venv/.dev .venv/.project
 	$(PY) -m mypy
 
 schema: .venv/.runtime .venv/.project
-	@exec $(PY) -m cityloom schema $(ARGS)
+	@$(PY) -m cityloom schema $(ARGS)
+	@$(PY) -m cityloom tenants schema --to schema/pack.schema.json
 
 bench: .venv/.runtime .venv/.project
 	@exec $(PY) -m cityloom bench $(NAME) $(ARGS)

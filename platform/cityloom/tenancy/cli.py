@@ -231,10 +231,17 @@ def set_limit(
 
 
 @tenants_app.command("schema")
-def print_schema(ctx: typer.Context) -> None:
-    """Print the JSON Schema of `tenant.toml`."""
+def print_schema(
+    ctx: typer.Context,
+    to: Annotated[Path | None, typer.Option(help="File to write; printed where none is given.")] = None,
+) -> None:
+    """Write the JSON Schema of `tenant.toml`."""
     shell: Shell = ctx.obj
-    sys.stdout.write(schema_text(shell.modules(), shell.tenants))
+    text = schema_text(shell.modules(), shell.tenants)
+    if to is None:
+        sys.stdout.write(text)
+    else:
+        to.write_text(text, encoding="utf-8", newline="\n")
 
 
 @module_app.command("enable")
