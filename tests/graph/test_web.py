@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import pytest
 
-from cityloom.graph.allowance import Allowance
+from cityloom.graph.allowance import INTROSPECTION_COST, Allowance
 from cityloom.graph.limits import Limits
 
 if TYPE_CHECKING:
@@ -198,6 +198,13 @@ async def test_the_cost_is_answered_on_request(sandbox: Sandbox) -> None:
     assert "extensions" not in silent.json()
     assert asked.json()["extensions"]["cost"]["operation"] == 2
     assert header.json()["extensions"]["cost"]["allowed"] == Allowance().operation
+
+
+async def test_looking_at_the_schema_is_dear(sandbox: Sandbox) -> None:
+    query = {"query": "{ __schema { queryType { name } } }", "extensions": {"cost": True}}
+    async with sandbox.client() as client:
+        answer = await client.post("/graphql", json=query)
+    assert answer.json()["extensions"]["cost"]["operation"] == INTROSPECTION_COST + 1
 
 
 async def test_who_asks_too_much_is_told_when_to_come_back(sandbox: Sandbox) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cityloom.graph.allowance import MUTATION_COST
+from graphql import SchemaMetaFieldDef, TypeMetaFieldDef
+
+from cityloom.graph.allowance import INTROSPECTION_COST, MUTATION_COST
 from cityloom.graph.roots import root_fields
 
 if TYPE_CHECKING:
@@ -14,8 +16,15 @@ if TYPE_CHECKING:
 
 
 def price(plan: Plan | None, contract: Contract, prepared: Prepared, name: str | None) -> int:
-    """A compiled query's worst-case rows; else 1 for each root field, `MUTATION_COST` for each mutation."""
-    if plan is not None:
+    """A compiled query's worst-case rows; else 1 for each root field, `MUTATION_COST` for each mutation.
+
+    Looking at the schema costs `INTROSPECTION_COST` on top.
+    """
+    if plan is not None and plan.is_whole:
         return plan.cost
+    roots = root_fields(contract, prepared, name)
+    looks = sum(field is SchemaMetaFieldDef or field is TypeMetaFieldDef for field in roots.values())
+    if plan is not None:
+        return plan.cost + looks * INTROSPECTION_COST
     each = 1 if prepared.is_query(name) else MUTATION_COST
-    return each * len(root_fields(contract, prepared, name))
+    return each * len(roots) + looks * INTROSPECTION_COST
