@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from sqlalchemy import text, update
 from starlette.requests import Request
 
 from cityloom.access import tokens
@@ -14,10 +15,12 @@ from cityloom.access.authentication import ANONYMOUS
 from cityloom.access.errors import LoginRefused, PasswordWeak, TooManyLogins, TwoKeysActive
 from cityloom.access.passwords import PER_ACCOUNT, PER_ADDRESS
 from cityloom.access.service import accounts, clients, operators, sessions
+from cityloom.access.service.memberships import MembershipDraft, grant_membership
 from cityloom.core.database import Context
 from cityloom.core.errors import Forbidden, NotFound, Unauthenticated
 from cityloom.core.ids import new_id
 from cityloom.core.principal import PrincipalKind, Scope
+from cityloom.tenancy.models import Tenant
 
 if TYPE_CHECKING:
     from cityloom.testing.access import City, World
@@ -47,8 +50,6 @@ async def client_of(city: City, *permissions: str) -> tuple[clients.NewKey, clie
     await city.role("reader", "allow registry.*")
     async with city.work() as work:
         client = await clients.create_client(work, "exporter", list(permissions))
-        from cityloom.access.service.memberships import MembershipDraft, grant_membership
-
         await grant_membership(work, MembershipDraft(account_id=client.account_id, role="reader", scope_kind="TENANT"))
         return await clients.create_key(work, client.id), await clients.create_key(work, client.id)
 
@@ -151,8 +152,6 @@ async def test_no_secret_is_stored(city: City, world: World) -> None:
     await with_password(city)
     bearer = await city.bearer("wang")
     async with world.database.session(Context(city.id)) as session:
-        from sqlalchemy import text
-
         for table in ("sign_ins", "api_client_keys", "accounts"):
             stored = (await session.execute(text(f"SELECT string_agg(t::text, '|') FROM {table} t"))).scalar_one()  # noqa: S608 - our own names
             for secret in (key.key.rsplit("_", 1)[1], bearer.rsplit("_", 1)[1], PASSWORD):
@@ -275,3 +274,17 @@ async def test_an_operator_signs_in_with_a_password_and_is_switched_off_at_once(
         await world.authenticator.operator_principal(token)
     with pytest.raises(LoginRefused):
         await operators.log_in_operator(*with_what, PASSWORD, clock=world.clock)
+
+
+@pytest.mark.parametrize(("state", "is_open"), [("ONBOARDING", True), ("SUSPENDED", True), ("LEAVING", False)])
+async def test_credentials_end_when_their_city_leaves(city: City, world: World, state: str, is_open: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    await city.account("wang")
+    bearer = await city.bearer("wang")
+    await world.authenticator.principal(bearer)
+    async with world.database.operator_sessions.begin() as session:
+        await session.execute(update(Tenant).where(Tenant.id == city.id).values(state=state))
+    world.directory.forget(city.id)
+    if is_open:
+        await world.authenticator.principal(bearer)
+    else:
+        await refused(world, bearer)

@@ -17,6 +17,7 @@ from cityloom.access.service.sessions import Logins
 from cityloom.access.snapshots import AccessSnapshots
 from cityloom.access.tokens import parse_token
 from cityloom.core.ids import encode_id
+from cityloom.core.work import Works
 from cityloom.settings import Settings
 from cityloom.testing.access import City, World, open_world
 from cityloom.testing.front import Front, anonymous
@@ -109,7 +110,7 @@ async def world(
 @pytest_asyncio.fixture
 async def front(world: World, tmp_path: Path) -> Front:
     made = Front(world.database, world.clock, tmp_path)
-    made.services |= {AccessSnapshots: world.snapshots, Logins: world.logins, Settings: Settings()}
+    made.services |= {AccessSnapshots: world.snapshots, Logins: world.logins, Settings: Settings(), Works: made.works}
     return made
 
 
@@ -195,10 +196,10 @@ async def test_the_caller_learns_who_they_are(scene: Scene) -> None:
 
 async def test_administrators_read_accounts_roles_and_clients(scene: Scene) -> None:
     text = """{
-      accounts(first: 10, where: {login: {eq: "wang"}}) { nodes { login memberships { nodes { role { code rules
-        { pattern effect } } scopeKind areaPath } } } }
-      roles { nodes { code parents { template } } }
-      apiClients { nodes { name permissions keys { expiresAt } account { kind } } }
+      accounts(first: 10, where: {login: {eq: "wang"}}) { nodes { login memberships(first: 5) { nodes {
+        role { code rules { pattern effect } } scopeKind areaPath } } } }
+      roles(first: 5) { nodes { code parents(first: 2) { template } } }
+      apiClients(first: 5) { nodes { name permissions keys(first: 3) { expiresAt } account { kind } } }
       policyProposals { nodes { state preview { accounts counts { permission change accounts } effects { change } } } }
     }"""
     found = await scene.front.data(scene.callers["boss"], text)
@@ -219,3 +220,37 @@ async def test_administrators_read_accounts_roles_and_clients(scene: Scene) -> N
         scene.callers["reader"], "{ accounts { nodes { login } } roles { nodes { code } } }"
     )
     assert hidden == {"accounts": {"nodes": []}, "roles": {"nodes": []}}
+
+
+EXPLAIN = """query($who: ID!, $action: String!, $what: ID) {
+  explainAccess(accountId: $who, action: $action, id: $what) { isAllowed layer role rule scope { everywhere areaPaths } nearestGrant { kind role areaPath } decisionId } }"""
+
+
+async def test_access_to_a_thing_is_explained(scene: Scene, world: World, front: Front) -> None:
+    action = "access.membership.read"
+    who = encode_id("acct", scene.city.id, scene.city.accounts["elsewhere"])
+
+    async def ask(caller: str, what: str | None) -> dict[str, Any]:
+        data = await front.data(scene.callers[caller], EXPLAIN, {"who": who, "action": action, "what": what})
+        found: dict[str, Any] = data["explainAccess"]
+        assert found.pop("decisionId")
+        return found
+
+    scope = {"everywhere": False, "areaPaths": ["1.9."]}
+    outside = await ask("boss", scene.ids["membership"])
+    assert outside == {
+        "isAllowed": False,
+        "layer": "SCOPE",
+        "role": "boss",
+        "rule": "p, boss, *, allow",
+        "scope": scope,
+        "nearestGrant": {"kind": "MEMBERSHIP", "role": "boss", "areaPath": "1.2."},
+    }
+    assert (await ask("boss", None))["isAllowed"]
+    birch = await scene_of(front, await world.city("birch"))
+    absent = encode_id("memb", scene.city.id, UUID(int=7))
+    answers = [await ask("elsewhere", one) for one in (scene.ids["membership"], birch.ids["membership"], absent)]
+    assert answers[0] == answers[1] == answers[2]
+    assert (answers[0]["layer"], answers[0]["nearestGrant"]) == ("SCOPE", None)
+    refused = await front.ask(scene.callers["reader"], EXPLAIN, {"who": who, "action": action})
+    assert refused["errors"][0]["extensions"]["code"] == "FORBIDDEN"

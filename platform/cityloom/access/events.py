@@ -7,6 +7,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from cityloom.core.events import Event
+from cityloom.tenancy.events import TENANT_TAG
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +141,7 @@ class AccessWritten(Event):
     """A pack was applied: the subject is the tenant; `tables` names the files whose rows differ now."""
 
     type: ClassVar[str] = "access.pack.written.v1"
-    subject_tag: ClassVar[str] = "tent"
+    subject_tag: ClassVar[str] = TENANT_TAG
 
     tables: tuple[str, ...]
 

@@ -30,6 +30,7 @@ from cityloom.core.database import Base
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.tenancy.events import TENANT_TAG
 from cityloom.tenancy.packs import CsvTable, Difference, PackPart, PackRow, Table
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class AccessPart(PackPart):
         work.emit(events.AccessWritten(subject_id=work.tenant_id, tables=tuple(tables)))
         work.audit(
             AuditEntry(
-                action="access.pack.write", object_tag="tent", object_id=work.tenant_id, after={"tables": tables}
+                action="access.pack.write", object_tag=TENANT_TAG, object_id=work.tenant_id, after={"tables": tables}
             )
         )
 
@@ -254,7 +255,7 @@ class MembershipsPart(PackPart):
                     )
                 )
         work.emit(events.AccessWritten(subject_id=work.tenant_id, tables=(MEMBERSHIPS.name,)))
-        work.audit(AuditEntry(action="access.pack.write", object_tag="tent", object_id=work.tenant_id))
+        work.audit(AuditEntry(action="access.pack.write", object_tag=TENANT_TAG, object_id=work.tenant_id))
 
 
 def _differs(differences: Differences, table: Table[Any]) -> bool:

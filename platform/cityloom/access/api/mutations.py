@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 from cityloom.access import models as m
 from cityloom.access.api import inputs as i
@@ -10,7 +10,7 @@ from cityloom.access.api.shapes import Account, ApiClient, ApiClientKey, Members
 from cityloom.access.authentication import caller_address
 from cityloom.access.service import accounts, clients, memberships, proposals, roles, sessions
 from cityloom.access.tokens import parse_token
-from cityloom.core.errors import InvalidInput, NotFound
+from cityloom.core.errors import InvalidInput
 from cityloom.core.ids import decode_id, encode_id
 from cityloom.core.text import Text
 from cityloom.core.work import Work
@@ -18,12 +18,17 @@ from cityloom.graph import bound as b
 from cityloom.graph.given import given
 from cityloom.graph.mutations import mutation, mutation_root
 
-if TYPE_CHECKING:
-    from uuid import UUID
+#: No row has this id.
+_ABSENT = UUID(int=0)
 
 
 def _id(work: Work, tag: str, value: str | None, field: str) -> UUID | None:
     return None if value is None else decode_id(value, work.tenant_id, tag, path=(field,))
+
+
+def _named(work: Work, tag: str, value: str | None, field: str) -> UUID | None:
+    """The row that an optional id names: one that is absent where it is another city's, None where nothing was sent."""
+    return None if value is None else _id(work, tag, value, field) or _ABSENT
 
 
 def _told(work: Work, tag: str, row_id: UUID) -> b.ID:
@@ -69,26 +74,18 @@ async def _change_account(work: Work, input: i.AccountChangeInput) -> m.Account:
 
 
 async def _set_password(work: Work, input: i.PasswordSetInput) -> i.PasswordWasSet:  # noqa: A002 - the argument's name in GraphQL
-    account_id = _id(work, "acct", input.account_id, "accountId")
-    if input.account_id is not None and account_id is None:
-        raise NotFound(thing="account", thing_zh="账号", path=("accountId",))
+    account_id = _named(work, "acct", input.account_id, "accountId")
     row = await accounts.set_password(work, account_id, input.password, current=input.current_password)
     return i.PasswordWasSet(account_id=_told(work, "acct", row.id))
 
 
 async def _grant(work: Work, input: i.MembershipGrantInput) -> m.Membership:  # noqa: A002 - the argument's name in GraphQL
-    area_id = _id(work, "area", input.area_id, "areaId")
-    department_id = _id(work, "dept", input.department_id, "departmentId")
-    if input.area_id is not None and area_id is None:
-        raise NotFound(thing="area", thing_zh="区域", path=("areaId",))
-    if input.department_id is not None and department_id is None:
-        raise NotFound(thing="department", thing_zh="部门", path=("departmentId",))
     values = given(input, without=("account_id", "area_id", "department_id"))
     draft = memberships.MembershipDraft(
         **values,
         account_id=_id(work, "acct", input.account_id, "accountId"),
-        area_id=area_id,
-        department_id=department_id,
+        area_id=_named(work, "area", input.area_id, "areaId"),
+        department_id=_named(work, "dept", input.department_id, "departmentId"),
     )
     return await memberships.grant_membership(work, draft)
 
