@@ -44,7 +44,10 @@ class Explanation:
 async def explain(
     query: Query, fetch_all: FetchAll | None = None, *, analyse: bool = False, context: Services = None
 ) -> Explanation:
-    """Explain a query; with `fetch_all` PostgreSQL is asked for its plan, with `analyse` it runs the statement to do so."""
+    """Explain a query; with `fetch_all` PostgreSQL is asked for its plan.
+
+    With `analyse` it runs the statement to do so.
+    """
     plan = query.plan
     found = ""
     if plan.sql is not None and fetch_all is not None:

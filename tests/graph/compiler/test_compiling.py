@@ -22,7 +22,24 @@ DEEP = """{ districts { nodes { title parent { title } houses(first: 2) { totalC
   title liveHere people(last: 2, where: {title: {prefix: "a"}}) { nodes { title phone house { title } } pageInfo { hasPreviousPage startCursor } }
   notices { nodes { subject { ... on House { title } ... on Person { title } } } } labels { word } } } pageInfo { endCursor hasNextPage } } } } }"""
 HOSTILE = [
-    "'; DROP TABLE houses; --", '"; DROP TABLE houses; --', "' OR '1'='1", "$1", "$99", "%s", "%(x)s", ":name", "\\", "\\'", "/*", "E'\\x27'", "\u2019", "{}", "{0}", "$$", "?", "::uuid",
+    "'; DROP TABLE houses; --",
+    '"; DROP TABLE houses; --',
+    "' OR '1'='1",
+    "$1",
+    "$99",
+    "%s",
+    "%(x)s",
+    ":name",
+    "\\",
+    "\\'",
+    "/*",
+    "E'\\x27'",
+    "\u2019",
+    "{}",
+    "{0}",
+    "$$",
+    "?",
+    "::uuid",
 ]
 
 
@@ -40,7 +57,11 @@ class _Tables(Visitor):
 async def test_every_query_is_one_statement_whatever_its_depth(desk: Any) -> None:
     await desk.ask(DEEP, desk.caller(FULL))
     assert len(desk.statements) == 1
-    await desk.ask("{ a: houses { totalCount } b: districts { totalCount } c: people { totalCount } node(id: \"hous_00000000_%s\") { id } }" % ("0" * 32), desk.caller(FULL))
+    await desk.ask(
+        '{ a: houses { totalCount } b: districts { totalCount } c: people { totalCount } node(id: "hous_00000000_%s") { id } }'
+        % ("0" * 32),
+        desk.caller(FULL),
+    )
     assert len(desk.statements) == 2
 
 
@@ -81,16 +102,24 @@ async def test_hostile_text_is_only_ever_a_value(desk: Any, text: str) -> None:
         with pytest.raises(MalformedId):
             await desk.ask("query ($id: ID!) { node(id: $id) { id } nodes(ids: [$id]) { id } }", principal, variables)
         with pytest.raises(MalformedId) as nested:
-            await desk.ask("query ($id: ID!) { houses(where: {district: {id: {in: [$id]}}}) { totalCount } }", principal, variables)
+            await desk.ask(
+                "query ($id: ID!) { houses(where: {district: {id: {in: [$id]}}}) { totalCount } }", principal, variables
+            )
         assert nested.value.path == ("where", "district", "id", "in", "0")
 
 
 @pytest.mark.parametrize("text", ["\x00", "a\x00b", "\ud800", "x\udfff"])
 async def test_text_that_cannot_be_stored_is_refused(desk: Any, text: str) -> None:
     with pytest.raises(TextRefused):
-        await desk.ask("query ($t: String!) { houses(where: {title: {eq: $t}}) { totalCount } }", desk.caller(FULL), {"t": text})
+        await desk.ask(
+            "query ($t: String!) { houses(where: {title: {eq: $t}}) { totalCount } }", desk.caller(FULL), {"t": text}
+        )
     with pytest.raises(TextRefused):
-        await desk.ask("query ($t: [String!]) { houses(where: {title: {in: $t}}) { totalCount } }", desk.caller(FULL), {"t": ["a", text]})
+        await desk.ask(
+            "query ($t: [String!]) { houses(where: {title: {in: $t}}) { totalCount } }",
+            desk.caller(FULL),
+            {"t": ["a", text]},
+        )
 
 
 async def test_keys_of_any_length_and_case(desk: Any) -> None:
@@ -99,7 +128,9 @@ async def test_keys_of_any_length_and_case(desk: Any) -> None:
         text = f"{{ {key}: houses(first: 2, orderBy: [{{by: CREATED}}]) {{ {key}: edges {{ {key}: cursor n: node {{ {key}: title a{key}: rooms {key}b: __typename district {{ {key}: title }} }} }} {key}n: nodes {{ {key}: id }} }} }}"
         naive = await desk.naive(text, desk.caller(FULL), FULL)
         data = await desk.data(text, desk.caller(FULL))
-        assert [[edge["n"] for edge in side[key][key]] for side in (data, naive.data)] == [[edge["n"] for edge in naive.data[key][key]]] * 2
+        assert [[edge["n"] for edge in side[key][key]] for side in (data, naive.data)] == [
+            [edge["n"] for edge in naive.data[key][key]]
+        ] * 2
         assert data[key][f"{key}n"] == naive.data[key][f"{key}n"]
 
 
@@ -132,11 +163,18 @@ async def test_plans_are_cached_by_shape_and_rebound(desk: Any) -> None:
 async def test_areas_of_equal_shape_share_a_plan_and_see_their_own(desk: Any) -> None:
     text = "{ houses(first: 100) { nodes { id } } }"
     base = desk.caller(FULL)
-    callers = [dataclasses.replace(base, rights=StatedRights({"paper.house.read": Scope(areas=(subtree(path),))})) for path in ("1.1.", "2.", "3.")]
+    callers = [
+        dataclasses.replace(base, rights=StatedRights({"paper.house.read": Scope(areas=(subtree(path),))}))
+        for path in ("1.1.", "2.", "3.")
+    ]
     plans = [desk.plan(text, caller) for caller in callers]
     assert len({id(query.plan) for query in plans}) == 1
     for caller, path in zip(callers, ("1.1.", "2.", "3."), strict=True):
-        expected = {encode_id("hous", base.tenant_id, row.id) for row in desk.cities[FULL].all("houses") if row.area_path.startswith(path)}
+        expected = {
+            encode_id("hous", base.tenant_id, row.id)
+            for row in desk.cities[FULL].all("houses")
+            if row.area_path.startswith(path)
+        }
         assert {node["id"] for node in (await desk.data(text, caller))["houses"]["nodes"]} == expected
 
 
@@ -145,8 +183,11 @@ async def test_cost_is_the_product_of_page_sizes(desk: Any) -> None:
     for text, cost in (
         ("{ houses(first: 100) { nodes { id } } }", 100),
         ("{ houses(first: 100) { nodes { people(first: 50) { nodes { id } } } } }", 5_100),
-        ("{ districts(last: 100) { edges { node { houses(first: 100) { nodes { people(first: 100) { nodes { id } } } } } } } }", 1_010_100),
-        ("{ house(id: \"x\") { district { title } } }", 2),
+        (
+            "{ districts(last: 100) { edges { node { houses(first: 100) { nodes { people(first: 100) { nodes { id } } } } } } } }",
+            1_010_100,
+        ),
+        ('{ house(id: "x") { district { title } } }', 2),
         ("{ houses { totalCount } }", 1),
         ("{ __typename }", 0),
         ("query ($n: Int = 7) { shortList(first: $n) { labels(first: 3) { word } } }", 28),
@@ -158,8 +199,12 @@ async def test_forbidden_fields_are_null_with_an_error_at_each_place(desk: Any) 
     principal = desk.caller(FULL, "forbidden")
     answer = await desk.ask("{ people(first: 2) { edges { node { phone mine: bornOn title } } } }", principal)
     edges = orjson.loads(answer.data())["people"]["edges"]
-    assert [edge["node"] for edge in edges] == [{"phone": None, "mine": None, "title": edge["node"]["title"]} for edge in edges]
-    assert [error.path for error in answer.errors] == [["people", "edges", at, "node", key] for key in ("phone", "mine") for at in range(2)]
+    assert [edge["node"] for edge in edges] == [
+        {"phone": None, "mine": None, "title": edge["node"]["title"]} for edge in edges
+    ]
+    assert [error.path for error in answer.errors] == [
+        ["people", "edges", at, "node", key] for key in ("phone", "mine") for at in range(2)
+    ]
     for error in answer.errors:
         assert error.extensions["code"] == "FORBIDDEN"
         assert error.extensions["decisionId"]
@@ -167,7 +212,11 @@ async def test_forbidden_fields_are_null_with_an_error_at_each_place(desk: Any) 
 
 async def test_wrong_variables_are_refused_together(desk: Any) -> None:
     with pytest.raises(VariablesRefused) as refused:
-        desk.plan("query ($a: Int!, $b: HouseFilter!) { houses(first: $a, where: $b) { totalCount } }", desk.caller(FULL), {"a": "x", "b": {"nope": 1}})
+        desk.plan(
+            "query ($a: Int!, $b: HouseFilter!) { houses(first: $a, where: $b) { totalCount } }",
+            desk.caller(FULL),
+            {"a": "x", "b": {"nope": 1}},
+        )
     assert len(refused.value.errors) == 2
     with pytest.raises(GraphQLError, match="several operations"):
         desk.plan("query A { __typename } query B { __typename }", desk.caller(FULL))
@@ -196,17 +245,31 @@ def test_absurd_selections_are_refused(desk: Any) -> None:
 async def test_ids_of_another_tenant_are_absent(desk: Any) -> None:
     mine, other = desk.cities[FULL], desk.cities[2]
     row = other.all("houses")[0].id
-    foreign = [encode_id("hous", other.tenant_id, row), encode_id("hous", mine.tenant_id, row), encode_id("pers", mine.tenant_id, mine.all("houses")[0].id)]
+    foreign = [
+        encode_id("hous", other.tenant_id, row),
+        encode_id("hous", mine.tenant_id, row),
+        encode_id("pers", mine.tenant_id, mine.all("houses")[0].id),
+    ]
     for text_id in foreign:
         data = await desk.data(
-            "query ($id: ID!) { house(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } houses(where: {id: {eq: $id}}) { totalCount } }", desk.caller(FULL), {"id": text_id}
+            "query ($id: ID!) { house(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } houses(where: {id: {eq: $id}}) { totalCount } }",
+            desk.caller(FULL),
+            {"id": text_id},
         )
         assert data == {"house": None, "node": None, "nodes": [None], "houses": {"totalCount": 0}}
 
 
 async def test_rights_of_nobody_answer_empty_pages(desk: Any) -> None:
-    data = await desk.data("{ houses { totalCount nodes { id } pageInfo { hasNextPage endCursor } } houseStats { count } district(id: \"dist_00000000_%s\") { id } }" % ("0" * 32), desk.caller(FULL, "nobody"))
-    assert data == {"houses": {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}, "houseStats": [{"count": 0}], "district": None}
+    data = await desk.data(
+        '{ houses { totalCount nodes { id } pageInfo { hasNextPage endCursor } } houseStats { count } district(id: "dist_00000000_%s") { id } }'
+        % ("0" * 32),
+        desk.caller(FULL, "nobody"),
+    )
+    assert data == {
+        "houses": {"totalCount": 0, "nodes": [], "pageInfo": {"hasNextPage": False, "endCursor": None}},
+        "houseStats": [{"count": 0}],
+        "district": None,
+    }
 
 
 async def test_row_level_security_stands_behind(desk: Any) -> None:
@@ -216,9 +279,9 @@ async def test_row_level_security_stands_behind(desk: Any) -> None:
     class Walled(StatedRights):
         wall = subtree("1.1.")
 
-    walled = dataclasses.replace(base, rights=Walled({"paper.house.read": ALL}, {"paper.person.phone": FieldAccess.FULL}))
+    walled = dataclasses.replace(
+        base, rights=Walled({"paper.house.read": ALL}, {"paper.person.phone": FieldAccess.FULL})
+    )
     data = await desk.data("{ houses(first: 100) { nodes { id } } }", walled)
     expected = sum(1 for row in desk.cities[FULL].all("houses") if row.area_path.startswith("1.1."))
     assert len(data["houses"]["nodes"]) == expected < len(desk.cities[FULL].all("houses"))
-
-

@@ -13,21 +13,57 @@ from cityloom.graph.explain import explain
 
 FOLDER = Path(__file__).parent / "golden"
 DOCUMENTS = {
-    "point": ("whole city", 'query ($id: ID!) { house(id: $id) { id title use } }', {"id": "hous_00000000_00000000000000000000000000000000"}),
-    "node": ("whole city", 'query ($id: ID!) { node(id: $id) { __typename id ... on House { title } ... on Person { title } } }', {"id": "hous_00000000_00000000000000000000000000000000"}),
-    "nodes": ("whole city", 'query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Named { title } } }', {"ids": ["hous_00000000_00000000000000000000000000000000", "pers_00000000_00000000000000000000000000000000"]}),
+    "point": (
+        "whole city",
+        "query ($id: ID!) { house(id: $id) { id title use } }",
+        {"id": "hous_00000000_00000000000000000000000000000000"},
+    ),
+    "node": (
+        "whole city",
+        "query ($id: ID!) { node(id: $id) { __typename id ... on House { title } ... on Person { title } } }",
+        {"id": "hous_00000000_00000000000000000000000000000000"},
+    ),
+    "nodes": (
+        "whole city",
+        "query ($ids: [ID!]!) { nodes(ids: $ids) { id ... on Named { title } } }",
+        {"ids": ["hous_00000000_00000000000000000000000000000000", "pers_00000000_00000000000000000000000000000000"]},
+    ),
     "list": ("whole city", "{ houses(first: 10) { nodes { id title checkedAt valueFen } } }", {}),
     "one_grid": ("one grid", "{ houses(first: 10) { nodes { id district { title } } } }", {}),
     "two_areas": ("two areas", "{ houses(first: 10) { nodes { id } } }", {}),
     "own_or_department": ("own", "{ people(first: 10) { nodes { id } } }", {}),
-    "page_forward": ("whole city", "query ($after: String) { houses(first: 10, after: $after, orderBy: [{by: NUMBER}]) { edges { cursor node { title } } pageInfo { hasNextPage endCursor } totalCount } }", {"after": "x"}),
-    "page_backward": ("whole city", "query ($before: String) { houses(last: 10, before: $before, orderBy: [{by: ROOMS, direction: DESC}]) { nodes { title } pageInfo { hasPreviousPage startCursor } } }", {"before": "x"}),
-    "nested": ("one grid", "{ houses(first: 100) { nodes { id title use rooms builtOn people(first: 2) { nodes { id title phone bornOn } } } } }", {}),
-    "filters": ("whole city", 'query ($w: HouseFilter) { houses(where: $w) { nodes { id } } }', {"w": {"title": {"prefix": "a"}, "or": [{"rooms": {"gte": 2}}, {"not": {"people": {"title": {"in": ["a"]}}}}]}}),
+    "page_forward": (
+        "whole city",
+        "query ($after: String) { houses(first: 10, after: $after, orderBy: [{by: NUMBER}]) { edges { cursor node { title } } pageInfo { hasNextPage endCursor } totalCount } }",
+        {"after": "x"},
+    ),
+    "page_backward": (
+        "whole city",
+        "query ($before: String) { houses(last: 10, before: $before, orderBy: [{by: ROOMS, direction: DESC}]) { nodes { title } pageInfo { hasPreviousPage startCursor } } }",
+        {"before": "x"},
+    ),
+    "nested": (
+        "one grid",
+        "{ houses(first: 100) { nodes { id title use rooms builtOn people(first: 2) { nodes { id title phone bornOn } } } } }",
+        {},
+    ),
+    "filters": (
+        "whole city",
+        "query ($w: HouseFilter) { houses(where: $w) { nodes { id } } }",
+        {"w": {"title": {"prefix": "a"}, "or": [{"rooms": {"gte": 2}}, {"not": {"people": {"title": {"in": ["a"]}}}}]}},
+    ),
     "aggregate": ("one grid", "{ houseStats(by: [USE, DISTRICT]) { keys count valueFen } }", {}),
     "forbidden_and_resolved": ("forbidden", "{ people { nodes { phone bornOn house { described } } } }", {}),
-    "union": ("whole city", "{ notices { nodes { text subject { ... on House { title } ... on Person { title } } } } }", {}),
-    "one_operation": ("whole city", "{ a: houses(first: 1) { totalCount } b: districts(first: 1) { nodes { title } } __typename }", {}),
+    "union": (
+        "whole city",
+        "{ notices { nodes { text subject { ... on House { title } ... on Person { title } } } } }",
+        {},
+    ),
+    "one_operation": (
+        "whole city",
+        "{ a: houses(first: 1) { totalCount } b: districts(first: 1) { nodes { title } } __typename }",
+        {},
+    ),
 }
 
 

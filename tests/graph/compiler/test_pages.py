@@ -26,7 +26,9 @@ async def _walk(desk: Any, principal: Any, order: str, size: int, *, backward: b
     found: list[str] = []
     cursor: str | None = None
     count, end, more, start = (
-        ("last", "before", "hasPreviousPage", "startCursor") if backward else ("first", "after", "hasNextPage", "endCursor")
+        ("last", "before", "hasPreviousPage", "startCursor")
+        if backward
+        else ("first", "after", "hasNextPage", "endCursor")
     )
     text = f"query ($cursor: String) {{ houses({count}: {size}, {end}: $cursor, orderBy: {order}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ {more} {start} }} }} }}"
     while True:
@@ -46,7 +48,9 @@ async def _walk(desk: Any, principal: Any, order: str, size: int, *, backward: b
 async def test_walks_equal_the_whole_list_in_both_directions(desk: Any, order: str, size: int) -> None:
     for caller in ("whole city", "two areas"):
         principal = desk.caller(FULL, caller)
-        whole = (await desk.data(f"{{ houses(first: 100, orderBy: {order}) {{ totalCount nodes {{ id }} }} }}", principal))["houses"]
+        whole = (
+            await desk.data(f"{{ houses(first: 100, orderBy: {order}) {{ totalCount nodes {{ id }} }} }}", principal)
+        )["houses"]
         ids = [node["id"] for node in whole["nodes"]]
         assert len(ids) == whole["totalCount"] == len(set(ids))
         assert await _walk(desk, principal, order, size, backward=False) == ids
@@ -56,13 +60,22 @@ async def test_walks_equal_the_whole_list_in_both_directions(desk: Any, order: s
 @pytest.mark.parametrize("order", ORDERS)
 async def test_pages_between_two_cursors_equal_naive_pages(desk: Any, order: str) -> None:
     principal = desk.caller(FULL)
-    edges = (await desk.data(f"{{ houses(first: 100, orderBy: {order}) {{ edges {{ cursor }} }} }}", principal))["houses"]["edges"]
+    edges = (await desk.data(f"{{ houses(first: 100, orderBy: {order}) {{ edges {{ cursor }} }} }}", principal))[
+        "houses"
+    ]["edges"]
     cursors = [edge["cursor"] for edge in edges]
     text = f"""query ($first: Int, $last: Int, $after: String, $before: String) {{
       houses(first: $first, last: $last, after: $after, before: $before, orderBy: {order}) {{
         nodes {{ id }} totalCount pageInfo {{ hasNextPage hasPreviousPage }} }} }}"""
     for first, last in ((2, None), (None, 2), (100, None), (None, 100), (0, None), (None, 0)):
-        for after, before in ((cursors[3], cursors[9]), (cursors[3], None), (None, cursors[9]), (cursors[0], cursors[1]), (cursors[-1], None), (None, cursors[0])):
+        for after, before in (
+            (cursors[3], cursors[9]),
+            (cursors[3], None),
+            (None, cursors[9]),
+            (cursors[0], cursors[1]),
+            (cursors[-1], None),
+            (None, cursors[0]),
+        ):
             variables = {"first": first, "last": last, "after": after, "before": before}
             naive = await desk.naive(text, principal, FULL, variables)
             assert not naive.errors
@@ -85,7 +98,11 @@ async def test_cursors_stay_small_and_are_tied_to_list_and_order(desk: Any) -> N
 async def test_page_sizes_are_checked(desk: Any) -> None:
     principal = desk.caller(FULL)
     for size in (-1, 101, 2**31 - 1):
-        for text in ("query ($n: Int) { houses(first: $n) { totalCount } }", "query ($n: Int) { houses(last: $n) { totalCount } }", "query ($n: Int) { houses { nodes { people(first: $n) { nodes { id } } } } }"):
+        for text in (
+            "query ($n: Int) { houses(first: $n) { totalCount } }",
+            "query ($n: Int) { houses(last: $n) { totalCount } }",
+            "query ($n: Int) { houses { nodes { people(first: $n) { nodes { id } } } } }",
+        ):
             with pytest.raises(PageSizeRefused):
                 await desk.ask(text, principal, {"n": size})
     with pytest.raises(PageSizeRefused):
@@ -96,7 +113,11 @@ async def test_page_sizes_are_checked(desk: Any) -> None:
 
 async def test_nothing_is_counted_that_is_not_selected(desk: Any) -> None:
     principal = desk.caller(FULL)
-    for text, counts in (("{ houses { nodes { id } } }", False), ("{ houses { pageInfo { hasNextPage } } }", False), ("{ houses { totalCount } }", True)):
+    for text, counts in (
+        ("{ houses { nodes { id } } }", False),
+        ("{ houses { pageInfo { hasNextPage } } }", False),
+        ("{ houses { totalCount } }", True),
+    ):
         sql = desk.plan(text, principal).plan.sql
         assert ("AS total" in sql) is counts
         assert "OVER ()" not in sql or "row_number() OVER ()" in sql

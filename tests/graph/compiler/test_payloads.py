@@ -27,7 +27,11 @@ FULL = 3
 
 async def test_a_payload_is_the_selection_on_one_row_inside_the_transaction(desk: Any) -> None:
     schema, compiler, caller = paper_schema()._schema, Compiler(), desk.caller(FULL, "forbidden")
-    row = next(house for house in desk.cities[FULL].all("houses") if any(p.house_id == house.id for p in desk.cities[FULL].all("people")))
+    row = next(
+        house
+        for house in desk.cities[FULL].all("houses")
+        if any(p.house_id == house.id for p in desk.cities[FULL].all("people"))
+    )
     found: list[Any] = []
 
     async def resolve(_source: Any, info: Any, **_: Any) -> None:
@@ -47,7 +51,9 @@ async def test_a_payload_is_the_selection_on_one_row_inside_the_transaction(desk
     for _ in range(2):
         result = await execute(schema, document, variable_values={"n": 3})  # type: ignore[misc] # the resolver is async
         assert not result.errors
-    naive = await desk.naive(text.replace('"x"', f'"{encode_id("hous", caller.tenant_id, row.id)}"'), caller, FULL, {"n": 3})
+    naive = await desk.naive(
+        text.replace('"x"', f'"{encode_id("hous", caller.tenant_id, row.id)}"'), caller, FULL, {"n": 3}
+    )
     for answer in found:
         assert orjson.loads(answer.fields[""]) == naive.data["mine"]
         assert [["mine", *error.path[1:]] for error in answer.errors] == [error.path for error in naive.errors]
@@ -64,7 +70,10 @@ async def test_a_thousand_rows_take_the_same_statement_as_one(desk: Any) -> None
     names = list(vars(house))
     for _ in range(999):
         values = {**vars(house), "id": uuid4(), "extra": None}
-        await desk.admin.execute(f"INSERT INTO houses ({', '.join(names)}) VALUES ({', '.join(f'${at + 1}' for at in range(len(names)))})", *values.values())
+        await desk.admin.execute(
+            f"INSERT INTO houses ({', '.join(names)}) VALUES ({', '.join(f'${at + 1}' for at in range(len(names)))})",
+            *values.values(),
+        )
     data = await desk.data(text, caller)
     assert data["houses"]["totalCount"] == 1_000
     assert len(data["houses"]["nodes"]) == 100
@@ -83,7 +92,9 @@ def test_everything_has_a_description() -> None:
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
             for field_name, field in type_.fields.items():
                 missing += [] if field.description else [f"{name}.{field_name}"]
-                missing += [f"{name}.{field_name}({argument})" for argument, made in field.args.items() if not made.description]
+                missing += [
+                    f"{name}.{field_name}({argument})" for argument, made in field.args.items() if not made.description
+                ]
         if isinstance(type_, GraphQLInputObjectType):
             missing += [f"{name}.{field_name}" for field_name, made in type_.fields.items() if not made.description]
         if isinstance(type_, GraphQLEnumType):

@@ -44,7 +44,10 @@ class DeclarationError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class ScopeRule:
-    """Which columns of a type decide whether a row is in a caller's scope. A dimension that is not named reaches no row."""
+    """Which columns of a type decide whether a row is in a caller's scope.
+
+    A dimension that is not named reaches no row.
+    """
 
     area: Column | None = None
     department: Column | None = None

@@ -40,7 +40,9 @@ def annotation_of(cls: type[Any], name: str) -> Plain:
 def is_optional(annotation: Annotation) -> bool:
     """Whether null is allowed by an annotation, evaluated or as text."""
     if not isinstance(annotation, str):
-        return typing.get_origin(annotation) in {types.UnionType, typing.Union} and type(None) in typing.get_args(annotation)
+        return typing.get_origin(annotation) in {types.UnionType, typing.Union} and type(None) in typing.get_args(
+            annotation
+        )
     tree = ast.parse(annotation, mode="eval").body
     if isinstance(tree, ast.Subscript) and ast.unparse(tree.value).endswith("Optional"):
         return True

@@ -40,7 +40,8 @@ def bound(
 ) -> Callable[[C], C]:
     """Make a class a GraphQL object type over a table.
 
-    `read` is the permission without which no row is seen; `scope` the columns by which a grant may be limited; the first
+    `read` is the permission without which no row is seen; `scope` the columns by which a grant may be limited; the
+    first
     of `orderings` is used where none is asked for; `matches` are filters beyond columns and relations.
     """
 
@@ -187,7 +188,10 @@ def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
     bound_type.inputs[f"by:{key}"] = dimensions
     space: dict[str, Any] = {
         "keys": strawberry.field(
-            description="One value per dimension asked for, in that order: as text, global ids for things; null where there is none."
+            description=(
+                "One value per dimension asked for, in that order: as text, "
+                "global ids for things; null where there is none."
+            )
         ),
         "count": strawberry.field(description="How many rows the group has."),
     }

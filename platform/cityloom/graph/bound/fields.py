@@ -34,7 +34,10 @@ SEARCH = TEXT | {"contains"}
 
 
 class BoundField(StrawberryField):
-    """A Strawberry field whose arguments follow from its binding, read when the schema is built and all types are known."""
+    """A Strawberry field whose arguments follow from its binding.
+
+    Read when the schema is built and all types are known.
+    """
 
     @property
     def arguments(self) -> list[StrawberryArgument]:
@@ -58,22 +61,29 @@ def declare(binding: Binding, description: str, **options: Plain) -> Plain:
 def column(
     column: bd.Column, description: str, *, filters: frozenset[str] = frozenset(), field: str | None = None
 ) -> Plain:
-    """A column. `filters` names the operators of `where`; `field` a field permission that protects it (then it must be nullable)."""
+    """A column.
+
+    `filters` names the operators of `where`; `field` a field permission that protects it (then it must be nullable).
+    """
     if field is not None and filters:
         raise DeclarationError(f"{column}: a protected field cannot be filtered on, that would tell what it hides")
     return declare(bd.ColumnBinding(column, frozenset(filters), field), description)
 
 
 def masked(column: bd.Column, *, field: str, description: str, full: bd.Column | None = None) -> Plain:
-    """A protected column: `column` holds the masked form in clear; `full` the whole value where it is stored in clear too.
+    """A protected column: `column` holds the masked form, `full` the whole value where it is stored in clear too.
 
-    ABSENT answers null and an error FORBIDDEN; MASKED the masked form; FULL `full`, or the masked form where there is none.
+    ABSENT answers null and an error FORBIDDEN; MASKED the masked form; FULL `full`, or the masked form where there is
+    none.
     """
     return declare(bd.ColumnBinding(full if full is not None else column, frozenset(), field, column), description)
 
 
 def expression(sql: Callable[[Any], ColumnElement[Any]], description: str, *, field: str | None = None) -> Plain:
-    """A scalar SQL expression over the row's alias; sub-selects are confined to the tenant and to what the caller may read."""
+    """A scalar SQL expression over the row's alias.
+
+    Sub-selects are confined to the tenant and to what the caller may read.
+    """
     return declare(bd.ExpressionBinding(sql, field), description)
 
 
@@ -103,7 +113,10 @@ def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Plain:
 
 
 def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:
-    """A to-many relation by the foreign key column of the other table, or by a condition `(alias, target alias)`, in pages."""
+    """A to-many relation by the foreign key column of the other table, or by a condition `(alias.
+
+    Target alias)`, in pages.
+    """
     key, on = _key(target)
     return declare(bd.ManyBinding(key, on, None, filterable), description)
 
@@ -121,7 +134,8 @@ def root_one(
 ) -> Plain:
     """A root field for one row: argument `id`, or the arguments of `narrow(alias, …)`.
 
-    `prepare(arguments, principal, services)`, sync or async, may change their values before they are bound; ids are UUIDs by then.
+    `prepare(arguments, principal, services)`, sync or async, may change their values before they are bound; ids are
+    UUIDs by then.
     """
     return declare(bd.RootOneBinding(narrow, target, prepare), description)
 
@@ -150,7 +164,8 @@ def argument(
 ) -> StrawberryArgumentAnnotation:
     """Describes an argument of a `narrow` function: `Annotated[strawberry.ID, b.argument("…", of="area")]`.
 
-    `of` names the tags of the types whose global ids are taken; the function then gets a UUID (null for an id of another
+    `of` names the tags of the types whose global ids are taken; the function then gets a UUID (null for an id of
+    another
     tenant or type, which matches nothing).
     """
     tags = (of,) if isinstance(of, str) else of
@@ -199,7 +214,10 @@ def _page(target: bd.BoundType) -> list[StrawberryArgument]:
         _argument(
             "last",
             optional(int),
-            f"How many items from the end (or before `before`), still in the list's order: at most {bd.LARGEST_PAGE}. Not together with `first`.",
+            (
+                "How many items from the end (or before `before`), still in "
+                f"the list's order: at most {bd.LARGEST_PAGE}. Not together with `first`."
+            ),
         ),
         _argument("before", optional(str), "A cursor: only what comes before it."),
         _argument("where", optional(filter_of(target)), "Only items that match; all conditions together."),
@@ -211,7 +229,10 @@ def _page(target: bd.BoundType) -> list[StrawberryArgument]:
             _argument(
                 "order_by",
                 optional(list_of(orders)),
-                f"Most significant first; `{first}` ascending where nothing is given. Equal items are told apart by their id.",
+                (
+                    f"Most significant first; `{first}` ascending where nothing "
+                    "is given. Equal items are told apart by their id."
+                ),
             )
         )
     return found
@@ -286,7 +307,10 @@ def _arguments(field: StrawberryField) -> list[StrawberryArgument]:  # noqa: PLR
                 _argument(
                     "ids",
                     list[strawberry.ID],
-                    f"Global ids of anything, at most {bd.LARGEST_PAGE}; answers come in the same order, null for what is absent.",
+                    (
+                        f"Global ids of anything, at most {bd.LARGEST_PAGE}; answers "
+                        "come in the same order, null for what is absent."
+                    ),
                 )
             ]
         case bd.RootAggregateBinding() as binding:
@@ -306,7 +330,10 @@ def _arguments(field: StrawberryField) -> list[StrawberryArgument]:  # noqa: PLR
                 _argument(
                     "first",
                     optional(int),
-                    f"At most so many groups, the largest first; {binding.limit} where it is not given, which is also the most.",
+                    (
+                        f"At most so many groups, the largest first; {binding.limit} "
+                        "where it is not given, which is also the most."
+                    ),
                 ),
             ]
     return []

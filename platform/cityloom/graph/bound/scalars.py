@@ -46,13 +46,18 @@ def write_time(moment: datetime) -> str:
 
 BIG_INT: ScalarDefinition = strawberry.scalar(
     name="BigInt",
-    description="A whole number of up to 53 bits, written as a JSON number. Amounts of money are in fen (1 yuan = 100 fen).",
+    description=(
+        "A whole number of up to 53 bits, written as a JSON number. Amounts of money are in fen (1 yuan = 100 fen)."
+    ),
     serialize=int,
     parse_value=_big,
 )
 DATE_TIME: ScalarDefinition = strawberry.scalar(
     name="DateTime",
-    description="A moment by RFC 3339. Answers are in UTC with six digits of a second: 2026-05-01T00:30:00.000000Z. Inputs need a zone.",
+    description=(
+        "A moment by RFC 3339. Answers are in UTC with six digits of "
+        "a second: 2026-05-01T00:30:00.000000Z. Inputs need a zone."
+    ),
     serialize=write_time,
     parse_value=_read_time,
     specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",

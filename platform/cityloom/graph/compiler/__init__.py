@@ -75,7 +75,7 @@ class Compiler:
     async def payload(
         self, work: Work, info: GraphQLResolveInfo[Any], cls: type[Any], row_id: UUID, *, context: Services = None
     ) -> Answer:
-        """The selection of one mutation field on one row, in the transaction of `work`: `answer.fields[""]` is its JSON.
+        """The selection of a mutation field on one row, in the transaction of `work`: its JSON is `answer.fields[""]`.
 
         The value is `null` where the caller may not see the row that was changed.
         """

@@ -1,4 +1,7 @@
-"""The workbench of one compilation: parameters, aliases, scopes, and the one place that names the tenant on every table."""
+"""The workbench of one compilation: parameters, aliases, scopes.
+
+And the one place that names the tenant on every table.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +47,10 @@ class Patch:
 
 @dataclass(frozen=True, slots=True)
 class Preparation:
-    """Values that a declared function works out before the statement runs; getters find them in the variables by `key`."""
+    """Values that a declared function works out before the statement runs.
+
+    Getters find them in the variables by `key`.
+    """
 
     key: str
     work_out: Callable[[Mapping[str, Any], Principal, Any], Any]
@@ -122,7 +128,10 @@ class Build:
         return aliased(model, name=self.name(model.__table__.name))
 
     def visible(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
-        """What must hold of a row for the caller to see it: the tenant, then the caller's scope as indexable predicates."""
+        """What must hold of a row for the caller to see it: the tenant.
+
+        Then the caller's scope as indexable predicates.
+        """
         return [*self._tenant(selectable(alias)), *self._scope(bound, alias)]
 
     def _tenant(self, table: FromClause) -> list[ColumnElement[bool]]:
@@ -270,5 +279,8 @@ def constant_text(text: str) -> ColumnElement[str]:
 
 
 def constant_int(number: int) -> ColumnElement[int]:
-    """A checked whole number in the statement itself: with a parameter for LIMIT the planner guesses a tenth of the table."""
+    """A checked whole number in the statement itself.
+
+    With a parameter for LIMIT the planner guesses a tenth of the table.
+    """
     return sa.literal(number, sa.Integer(), literal_execute=True)

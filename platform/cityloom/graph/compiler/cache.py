@@ -57,9 +57,10 @@ class PlanCache(Generic[P]):
 
 
 def shape(variables: Mapping[str, Any], by_value: Mapping[str, int]) -> Hashable:
-    """What a plan depends on in coerced variables: which are given, null, their structure, and enums and booleans by value.
+    """What a plan depends on in coerced variables: which are given or null, their structure, enums and booleans.
 
-    Other scalars count by type only. `by_value` names variables of which more counts: page sizes whole, ids by their first characters.
+    Other scalars count by type only. `by_value` names variables of which more counts: page sizes whole, ids by their
+    first characters.
     """
     if not variables:
         return ()

@@ -1,4 +1,7 @@
-"""Which fields an object answers: fragments, `@skip`, `@include` and merging, as the GraphQL specification says (CollectFields)."""
+"""Which fields an object answers: fragments, `@skip`, `@include` and merging.
+
+As the GraphQL specification says (CollectFields).
+"""
 
 from __future__ import annotations
 

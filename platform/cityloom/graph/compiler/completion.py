@@ -1,4 +1,7 @@
-"""What Python finishes: marks in an answer become null with an error, or the value of a resolver called once for all rows."""
+"""What Python finishes: marks in an answer become null with an error.
+
+Or the value of a resolver called once for all rows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What does not change between the requests of one document: its operation, fragments, and how its variables are read."""
+"""What does not change between the requests of one document: its operation, fragments.
+
+And how its variables are read.
+"""
 
 from __future__ import annotations
 

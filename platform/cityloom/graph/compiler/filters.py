@@ -102,7 +102,9 @@ def id_param(build: Build, value: Value, *tags: str) -> BindParameter[Any]:
 
     def decode(given: Plain, principal: Principal) -> Plain:
         if isinstance(given, list):
-            found = (decode_id(item, principal.tenant_id, *tags, path=(*path, str(at))) for at, item in enumerate(given))
+            found = (
+                decode_id(item, principal.tenant_id, *tags, path=(*path, str(at))) for at, item in enumerate(given)
+            )
             return [row_id for row_id in found if row_id is not None]
         return decode_id(given, principal.tenant_id, *tags, path=path)
 

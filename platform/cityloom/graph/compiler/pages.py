@@ -1,4 +1,7 @@
-"""Connections: one page of rows by keyset, its cursors, what lies around it, and the count of all where it is asked for."""
+"""Connections: one page of rows by keyset, its cursors, what lies around it.
+
+And the count of all where it is asked for.
+"""
 
 from __future__ import annotations
 
@@ -210,7 +213,10 @@ class _Rows:
         return item
 
     def aggregate(self) -> Plain:
-        """One row with a column per list, by its response key, and those of the page information; None where no row matters."""
+        """One row with a column per list, by its response key, and those of the page information.
+
+        None where no row matters.
+        """
         page = self.page
         info = self.needs_more or self.info_fields & {"startCursor", "endCursor"}
         if not self.lists and not info:

@@ -57,7 +57,10 @@ class Plan:
         return tuple(key for key, _ in self.roots)
 
     def arguments(self, variables: Mapping[str, Any], principal: Principal) -> list[Any]:
-        """The statement's arguments for one request; refuses malformed ids and cursors by the path of their argument."""
+        """The statement's arguments for one request.
+
+        Refuses malformed ids and cursors by the path of their argument.
+        """
         return [get(variables, principal) for get in self.getters]
 
 

@@ -20,7 +20,10 @@ class PageBothWays(Refusal):
 
 
 class CursorRefused(Refusal):
-    """`{argument}` is not a cursor of this list in this ordering: use what `cursor`, `startCursor` or `endCursor` answered."""
+    """`{argument}` is not a cursor of this list in this ordering: use what `cursor`.
+
+    `startCursor` or `endCursor` answered.
+    """
 
     code = RefusalCode.INVALID_INPUT
     zh = "`{argument}` 不是此列表在当前排序下的游标:请使用 `cursor`、`startCursor` 或 `endCursor` 返回的值。"

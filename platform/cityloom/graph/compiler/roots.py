@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from sqlalchemy.sql.elements import BindParameter
 
     from cityloom.core.principal import Principal
+    from cityloom.graph.compiler.values import Getter
 
 #: Characters of the type tag that a global id begins with.
 TAG: Final = 4

@@ -23,7 +23,8 @@ class Labels:
 
     def __init__(self, build: Build, columns: Columns) -> None:
         self.build, self.keys = build, [key for key, _ in columns]
-        # Measured: json_agg(row) is about a fifth faster than json_agg(json_build_object(…)) and has no limit of 50 pairs.
+        # Measured: json_agg(row) is about a fifth faster than json_agg(json_build_object(…)) and has no limit of 50
+        # pairs.
         self.is_plain = bool(columns) and all(len(key.encode()) <= LONGEST_IDENTIFIER for key in self.keys)
         names = self.keys if self.is_plain else [f"c{at}" for at in range(len(columns))]
         self.columns = [label(name, expression) for name, (_, expression) in zip(names, columns, strict=True)] or [
@@ -51,7 +52,10 @@ class Labels:
 
 
 def one_row(build: Build, columns: Columns, rows: Select[Any] | None, *, name: str) -> ColumnElement[Any]:
-    """A scalar sub-select: one row as a JSON object. `rows` is the select without columns; None for a row from nothing."""
+    """A scalar sub-select: one row as a JSON object.
+
+    `rows` is the select without columns; None for a row from nothing.
+    """
     labels = Labels(build, columns)
     inner = (
         rows.with_only_columns(*labels.columns, maintain_column_froms=True)

@@ -77,7 +77,7 @@ def object_columns(
     return columns
 
 
-def _field(  # noqa: PLR0911, PLR0913 - one arm per binding; each argument says something else
+def _field(  # noqa: PLR0911 - one arm per binding; each argument says something else
     build: Build,
     bound: bd.BoundType,
     alias: Entity,

@@ -1,7 +1,7 @@
 """Argument values with their origin: what a value is when a plan is made, and where to find it when the plan runs.
 
-A literal of the document belongs to the plan. A variable does not: its place is kept, so that one plan serves all values
-of the same shape.
+A literal of the document belongs to the plan. A variable does not: its place is kept, so that one plan serves all
+values of the same shape.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Value:
-    """A coerced input value: `plain` is a scalar, null, a dict or a list of values; `source` its place in the variables."""
+    """A coerced input value: `plain` is a scalar, null, a dict or a list of values.
+
+    `source` its place in the variables.
+    """
 
     plain: Plain
     source: tuple[str | int, ...] | None
