@@ -193,7 +193,7 @@ class PackInput:
 
     files: list[PackFileInput] | None = strawberry.field(default=None, description="The files themselves.")
     folder: str | None = strawberry.field(
-        default=None, description="A folder below the server's folder of tenants, for example `yanji`."
+        default=None, description="A folder below the server's folder of tenants, for example `alder`."
     )
 
 
