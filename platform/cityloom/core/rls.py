@@ -25,6 +25,10 @@ SELF = "id = current_setting('app.tenant_id')::uuid"
 OPERATORS = "current_setting('app.operator') = 'on'"
 AREA = "area_path >= current_setting('app.area_lo') AND area_path < current_setting('app.area_hi')"
 
+#: A city has some thousand areas, and a scope is a narrow range of their paths. By the usual 100 the planner took the
+#: 112 residents of a grid for one and read them again for each of 46 dwellings: 61 ms, not 1 ms, at 60,000 residents.
+AREA_STATISTICS = 2_000
+
 _quote = postgresql.dialect().identifier_preparer.quote  # type: ignore[no-untyped-call] # the dialect is untyped
 
 
@@ -102,6 +106,8 @@ def statements(table: Table) -> Iterator[str]:
     yield f"REVOKE ALL ON {name} FROM PUBLIC, {APP}, {WORKER}, {OPERATOR}"
     for role, privileges in grants(table).items():
         yield f"GRANT {privileges} ON {name} TO {role}"
+    if is_area_scoped(table):
+        yield f"ALTER TABLE {name} ALTER COLUMN area_path SET STATISTICS {AREA_STATISTICS}"
     wanted = policies(table)
     if not wanted:
         return
