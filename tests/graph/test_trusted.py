@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+import pytest_asyncio
 
+from cityloom.access.models import Account, ApiClient
 from cityloom.core.errors import InvalidInput
 from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import Principal, PrincipalKind
@@ -39,9 +41,26 @@ RESTRICT = """mutation ($input: ClientRestrictInput!) { clientRestrict(input: $i
   ... on ClientRestriction { isRestricted } ... on Refusal { code reason path } } }"""
 
 
-@pytest.fixture
-def caller() -> Principal:
-    return Principal(new_id(), PrincipalKind.API_CLIENT, StatedRights(may_all=True), client_id=new_id(), locale="en")
+@pytest_asyncio.fixture
+async def caller(database: Database, clock: ManualClock) -> Principal:
+    """An API client of a tenant of its own."""
+    found = Principal(new_id(), PrincipalKind.API_CLIENT, StatedRights(may_all=True), client_id=new_id(), locale="en")
+    async with Works(database, clock=clock).begin(found) as work:
+        account = Account(
+            id=new_id(), login="mini-program", name="Mini program", kind="SERVICE", created_at=clock.now()
+        )
+        work.session.add(account)
+        await work.session.flush()
+        work.session.add(
+            ApiClient(
+                id=found.client_id,
+                name="Mini program",
+                account_id=account.id,
+                permissions=["*"],
+                created_at=clock.now(),
+            )
+        )
+    return found
 
 
 @pytest.fixture
@@ -175,3 +194,13 @@ async def test_the_price_is_told_without_running(ask: Ask, caller: Principal) ->
     for wrong in ("{ missing }", "{", "{" + "a " * 900 + "}"):
         refused = await ask(caller, query, d=wrong)
         assert refused["errors"][0]["extensions"]["code"] in {"INVALID_INPUT", "LIMIT_EXCEEDED"}
+
+
+async def test_there_must_be_such_a_client(ask: Ask, caller: Principal) -> None:
+    """A well-formed id that no client has, and the id of something else, are as absent as another tenant's."""
+    for absent in (encode_id("clnt", caller.tenant_id, new_id()), encode_id("area", caller.tenant_id, new_id())):
+        for held in (True, False):
+            answer = await ask(caller, RESTRICT, input={"clientId": absent, "isRestricted": held})
+            assert answer["data"]["clientRestrict"]["code"] == "NOT_FOUND"
+        answer = await ask(caller, REGISTER, input={"manifest": orjson.dumps({"k": TEXT}).decode(), "clientId": absent})
+        assert answer["data"]["trustedDocumentsRegister"]["code"] == "NOT_FOUND"

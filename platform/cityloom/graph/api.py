@@ -131,7 +131,7 @@ class ClientRestriction:
 def _client(work: Work, value: str | None) -> UUID | None:
     if value is None:
         return None
-    found = decode_id(value, work.tenant_id, path=("client_id",))
+    found = decode_id(value, work.tenant_id, "clnt", path=("client_id",))
     if found is None:
         raise NotFound(thing="API client", thing_zh="接口客户端", path=("client_id",))
     return found

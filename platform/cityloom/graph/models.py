@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from cityloom.core.database import Base, TenantTable
+from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 
 
 class IdempotencyRecord(TenantTable, Base):
@@ -45,6 +45,7 @@ class TrustedDocument(TenantTable, Base):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "client_id", "document_id", postgresql_nulls_not_distinct=True),
+        tenant_foreign_key("client_id", "api_clients", ondelete="CASCADE", name="fk_trusted_documents_client"),
         CheckConstraint("length(document_id) BETWEEN 1 AND 200", "document_id_length"),
     )
 
@@ -57,4 +58,7 @@ class RestrictedClient(TenantTable, Base):
     client_id: Mapped[UUID]
     created_at: Mapped[datetime]
 
-    __table_args__ = (UniqueConstraint("tenant_id", "client_id"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "client_id"),
+        tenant_foreign_key("client_id", "api_clients", ondelete="CASCADE", name="fk_restricted_clients_client"),
+    )

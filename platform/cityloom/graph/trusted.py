@@ -12,8 +12,9 @@ import orjson
 from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
+from cityloom.core.constraints import refusing
 from cityloom.core.database import SET_CONTEXT
-from cityloom.core.errors import InvalidInput, Refusal, RefusalCode
+from cityloom.core.errors import InvalidInput, NotFound, Refusal, RefusalCode
 from cityloom.core.ids import new_id
 from cityloom.graph.documents import document_id
 from cityloom.graph.models import RestrictedClient, TrustedDocument
@@ -188,6 +189,13 @@ def read_manifest(text: str) -> list[Entry]:
     return entries
 
 
+def _no_client() -> NotFound:
+    return NotFound(thing="API client", thing_zh="接口客户端", path=("client_id",))
+
+
+_CONSTRAINTS: Final = {"fk_trusted_documents_client": _no_client, "fk_restricted_clients_client": _no_client}
+
+
 async def register(work: Work, entries: list[Entry], client_id: UUID | None) -> int:
     """Register documents for one client, or for all where `client_id` is None; answers how many ids are new."""
     rows = [
@@ -204,16 +212,18 @@ async def register(work: Work, entries: list[Entry], client_id: UUID | None) -> 
         for entry in entries
         for name in entry.ids
     ]
-    found = await work.session.scalars(
-        insert(TrustedDocument).on_conflict_do_nothing().returning(TrustedDocument.id), rows
-    )
-    return len(found.all())
+    async with refusing(work, _CONSTRAINTS):
+        found = await work.session.scalars(
+            insert(TrustedDocument).on_conflict_do_nothing().returning(TrustedDocument.id), rows
+        )
+        return len(found.all())
 
 
 async def restrict(work: Work, client_id: UUID, *, is_restricted: bool) -> None:
-    """Hold a client to registered documents, or let it send any."""
-    if is_restricted:
-        values = {"tenant_id": work.tenant_id, "id": new_id(), "client_id": client_id, "created_at": work.now()}
+    """Hold a client to registered documents, or let it send any; refuses (`NotFound`) a client that there is not."""
+    values = {"tenant_id": work.tenant_id, "id": new_id(), "client_id": client_id, "created_at": work.now()}
+    # Released clients are inserted first as well: the foreign key is what knows whether there is such a client.
+    async with refusing(work, _CONSTRAINTS):
         await work.session.execute(insert(RestrictedClient).values(values).on_conflict_do_nothing())
-    else:
+    if not is_restricted:
         await work.session.execute(delete(RestrictedClient).where(RestrictedClient.client_id == client_id))
