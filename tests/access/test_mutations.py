@@ -151,30 +151,28 @@ async def test_an_administrator_may_and_it_is_told_and_audited(scene: Scene, mut
     assert written & {"outbox", "outbox_events", "events", "event_records"}, written
 
 
-@pytest.mark.parametrize("caller", ["nobody", "reader", "elsewhere"])
-@pytest.mark.parametrize("mutation", MUTATIONS)
-async def test_others_may_not_and_nothing_changes(scene: Scene, mutation: str, caller: str) -> None:
+async def test_others_may_not_and_nothing_changes(scene: Scene) -> None:
     before = await scene.front.footprint(scene.city.id)
-    answer = await scene.send(caller, mutation, MUTATIONS[mutation])
-    assert (answer["__typename"], answer["code"]) == ("Refusal", "FORBIDDEN"), answer
-    assert await scene.front.footprint(scene.city.id) == before
+    for mutation, values in MUTATIONS.items():
+        for caller in ("nobody", "reader", "elsewhere"):
+            answer = await scene.send(caller, mutation, values)
+            assert (answer["__typename"], answer["code"]) == ("Refusal", "FORBIDDEN"), (mutation, caller, answer)
+            assert await scene.front.footprint(scene.city.id) == before, (mutation, caller)
 
 
-@pytest.mark.parametrize("mutation", [name for name, values in MUTATIONS.items() if "$" in str(values)])
-async def test_another_citys_things_are_as_absent_ones(scene: Scene, world: World, front: Front, mutation: str) -> None:
+async def test_another_citys_things_are_as_absent_ones(scene: Scene, world: World, front: Front) -> None:
     birch = await scene_of(front, await world.city("birch"))
-    tags = {name: value[:4] for name, value in scene.ids.items()}
-    absent = {name: encode_id(tag, scene.city.id, UUID(int=7)) for name, tag in tags.items()}
+    absent = {name: encode_id(one[:4], scene.city.id, UUID(int=7)) for name, one in scene.ids.items()}
     before = await front.footprint(scene.city.id), await front.footprint(birch.city.id)
-    own = scene.ids
-    answers = []
-    for ids in (birch.ids, absent):
-        scene.ids = ids
-        answers.append(await scene.send("boss", mutation, MUTATIONS[mutation]))
-    scene.ids = own
-    assert answers[0] == answers[1]
-    assert answers[0]["code"] == "NOT_FOUND"
-    assert before == (await front.footprint(scene.city.id), await front.footprint(birch.city.id))
+    for mutation, values in MUTATIONS.items():
+        if "$" not in str(values):
+            continue
+        answers = []
+        for scene.ids in (birch.ids, absent):
+            answers.append(await scene.send("boss", mutation, values))
+        assert answers[0] == answers[1], mutation
+        assert answers[0]["code"] == "NOT_FOUND", mutation
+        assert before == (await front.footprint(scene.city.id), await front.footprint(birch.city.id)), mutation
 
 
 async def test_anybody_may_sign_in_and_only_with_the_right_password(scene: Scene) -> None:
@@ -223,7 +221,10 @@ async def test_administrators_read_accounts_roles_and_clients(scene: Scene) -> N
 
 
 EXPLAIN = """query($who: ID!, $action: String!, $what: ID) {
-  explainAccess(accountId: $who, action: $action, id: $what) { isAllowed layer role rule scope { everywhere areaPaths } nearestGrant { kind role areaPath } decisionId } }"""
+  explainAccess(accountId: $who, action: $action, id: $what) {
+    isAllowed layer role rule scope { everywhere areaPaths } nearestGrant { kind role areaPath } decisionId
+  }
+}"""
 
 
 async def test_access_to_a_thing_is_explained(scene: Scene, world: World, front: Front) -> None:
