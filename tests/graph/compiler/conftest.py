@@ -38,6 +38,7 @@ class Desk:
     cities: list[City]
     compiler: Compiler = field(default_factory=Compiler)
     statements: list[str] = field(default_factory=list)
+    sizes: tuple[int, ...] = SIZES
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Any:
         """Run one statement and remember it."""
@@ -81,7 +82,8 @@ async def desk(server: TestServer) -> AsyncIterator[Desk]:
     root = await asyncpg.connect(**asyncpg_arguments(make_url(server.url_of("postgres"))))
     await root.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
     await root.execute(
-        f"CREATE DATABASE \"{name}\" TEMPLATE template0 ENCODING UTF8 LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
+        f'CREATE DATABASE "{name}" TEMPLATE template0 ENCODING UTF8 '
+        "LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8' LOCALE 'C.UTF-8'"
     )
     admin_arguments = asyncpg_arguments(make_url(server.url_of(name)))
     admin = await asyncpg.connect(**admin_arguments)

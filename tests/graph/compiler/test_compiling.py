@@ -1,5 +1,6 @@
 """What a compiled operation is: one statement, cached by shape, safe against any text, the tenant on every table."""
 
+# ruff: noqa: E501, N802 - documents read better on one line; pglast calls visitors by node
 from __future__ import annotations
 
 import dataclasses
@@ -14,7 +15,7 @@ from pglast.visitors import Visitor
 from cityloom.core.ids import MalformedId, encode_id
 from cityloom.core.principal import FieldAccess, Scope, subtree
 from cityloom.graph.compiler import Compiler, VariablesRefused
-from cityloom.graph.compiler.refusals import NumberRefused, SelectionTooLarge, TextRefused, TooManyIds
+from cityloom.graph.compiler.refusals import SelectionTooLarge, TextRefused, TooManyIds
 from cityloom.testing.rights import ALL, StatedRights
 
 FULL = 3
@@ -136,7 +137,10 @@ async def test_keys_of_any_length_and_case(desk: Any) -> None:
 
 async def test_plans_are_cached_by_shape_and_rebound(desk: Any) -> None:
     compiler = Compiler(size=8)
-    text = "query ($w: HouseFilter, $n: Int, $d: Boolean = false) { houses(first: $n, where: $w) { nodes { title rooms @skip(if: $d) } } }"
+    text = (
+        "query ($w: HouseFilter, $n: Int, $d: Boolean = false) { "
+        "houses(first: $n, where: $w) { nodes { title rooms @skip(if: $d) } } }"
+    )
     document = parse(text)
 
     def plan(variables: dict[str, Any], principal: Any = None) -> Any:
@@ -184,7 +188,10 @@ async def test_cost_is_the_product_of_page_sizes(desk: Any) -> None:
         ("{ houses(first: 100) { nodes { id } } }", 100),
         ("{ houses(first: 100) { nodes { people(first: 50) { nodes { id } } } } }", 5_100),
         (
-            "{ districts(last: 100) { edges { node { houses(first: 100) { nodes { people(first: 100) { nodes { id } } } } } } } }",
+            (
+                "{ districts(last: 100) { edges { node { houses(first: 100) "
+                "{ nodes { people(first: 100) { nodes { id } } } } } } } }"
+            ),
             1_010_100,
         ),
         ('{ house(id: "x") { district { title } } }', 2),
@@ -232,7 +239,6 @@ async def test_values_beyond_the_database_are_refused(desk: Any) -> None:
     with pytest.raises(VariablesRefused):
         await desk.ask(text, desk.caller(FULL), {"v": 2**60})
     assert (await desk.data(text, desk.caller(FULL), {"v": 2**53 - 1}))["houses"]["totalCount"] == 0
-    assert NumberRefused
 
 
 def test_absurd_selections_are_refused(desk: Any) -> None:
@@ -252,7 +258,10 @@ async def test_ids_of_another_tenant_are_absent(desk: Any) -> None:
     ]
     for text_id in foreign:
         data = await desk.data(
-            "query ($id: ID!) { house(id: $id) { id } node(id: $id) { id } nodes(ids: [$id]) { id } houses(where: {id: {eq: $id}}) { totalCount } }",
+            (
+                "query ($id: ID!) { house(id: $id) { id } node(id: $id) { id "
+                "} nodes(ids: [$id]) { id } houses(where: {id: {eq: $id}}) { totalCount } }"
+            ),
             desk.caller(FULL),
             {"id": text_id},
         )

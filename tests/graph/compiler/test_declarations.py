@@ -26,7 +26,7 @@ def _bound(
     return b.bound(**{"model": PersonRow, "module": "paper", **({"tag": "thng"} if node else {}), **options})(made)
 
 
-WRONG = {
+WRONG: dict[str, Any] = {
     "needs a docstring": lambda: _bound({}, {}, doc=None),
     "needs a description": lambda: b.column(PersonRow.name, " "),
     "tag of four lowercase letters": lambda: _bound({}, {}, tag="TAG"),

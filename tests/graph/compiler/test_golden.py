@@ -1,5 +1,6 @@
 """The SQL of a dozen documents, for people to read: `GOLDEN=write pytest …` writes the files anew."""
 
+# ruff: noqa: E501 - documents read better on one line
 from __future__ import annotations
 
 import os
@@ -34,17 +35,26 @@ DOCUMENTS = {
     "own_or_department": ("own", "{ people(first: 10) { nodes { id } } }", {}),
     "page_forward": (
         "whole city",
-        "query ($after: String) { houses(first: 10, after: $after, orderBy: [{by: NUMBER}]) { edges { cursor node { title } } pageInfo { hasNextPage endCursor } totalCount } }",
+        (
+            "query ($after: String) { houses(first: 10, after: $after, "
+            "orderBy: [{by: NUMBER}]) { edges { cursor node { title } } pageInfo { hasNextPage endCursor } totalCount } }"
+        ),
         {"after": "x"},
     ),
     "page_backward": (
         "whole city",
-        "query ($before: String) { houses(last: 10, before: $before, orderBy: [{by: ROOMS, direction: DESC}]) { nodes { title } pageInfo { hasPreviousPage startCursor } } }",
+        (
+            "query ($before: String) { houses(last: 10, before: $before, "
+            "orderBy: [{by: ROOMS, direction: DESC}]) { nodes { title } pageInfo { hasPreviousPage startCursor } } }"
+        ),
         {"before": "x"},
     ),
     "nested": (
         "one grid",
-        "{ houses(first: 100) { nodes { id title use rooms builtOn people(first: 2) { nodes { id title phone bornOn } } } } }",
+        (
+            "{ houses(first: 100) { nodes { id title use rooms builtOn "
+            "people(first: 2) { nodes { id title phone bornOn } } } } }"
+        ),
         {},
     ),
     "filters": (

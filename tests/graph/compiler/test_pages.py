@@ -1,5 +1,6 @@
 """Pages: walking a list by its cursors gives the whole list, in both directions, whatever it is ordered by."""
 
+# ruff: noqa: E501 - documents read better on one line
 from __future__ import annotations
 
 from typing import Any
@@ -30,7 +31,10 @@ async def _walk(desk: Any, principal: Any, order: str, size: int, *, backward: b
         if backward
         else ("first", "after", "hasNextPage", "endCursor")
     )
-    text = f"query ($cursor: String) {{ houses({count}: {size}, {end}: $cursor, orderBy: {order}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ {more} {start} }} }} }}"
+    text = (
+        "query ($cursor: String) "
+        f"{{ houses({count}: {size}, {end}: $cursor, orderBy: {order}) {{ edges {{ cursor node {{ id }} }} pageInfo {{ {more} {start} }} }} }}"
+    )
     while True:
         page = (await desk.data(text, principal, {"cursor": cursor}))["houses"]
         ids = [edge["node"]["id"] for edge in page["edges"]]
@@ -84,7 +88,10 @@ async def test_pages_between_two_cursors_equal_naive_pages(desk: Any, order: str
 
 async def test_cursors_stay_small_and_are_tied_to_list_and_order(desk: Any) -> None:
     principal = desk.caller(FULL)
-    ask = "query ($after: String) {{ {field}(first: 2, after: $after, orderBy: [{{by: {by}}}]) {{ pageInfo {{ endCursor }} }} }}"
+    ask = (
+        "query ($after: String) {{ {field}(first: 2, after: $after, "
+        "orderBy: [{{by: {by}}}]) {{ pageInfo {{ endCursor }} }} }}"
+    )
     cursor = (await desk.data(ask.format(field="houses", by="NUMBER"), principal))["houses"]["pageInfo"]["endCursor"]
     for field, by in (("houses", "ROOMS"), ("districts", "NAME"), ("people", "NAME")):
         with pytest.raises(CursorRefused) as refused:

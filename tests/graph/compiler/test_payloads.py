@@ -1,5 +1,6 @@
 """Payloads of mutations, statements over many rows, and what the schema tells a stranger."""
 
+# ruff: noqa: E501, S608, FURB171 - documents read better on one line; names of our own tables
 from __future__ import annotations
 
 from types import SimpleNamespace
@@ -38,7 +39,10 @@ async def test_a_payload_is_the_selection_on_one_row_inside_the_transaction(desk
         async with desk.admin.transaction():
             await desk.admin.execute("SET LOCAL ROLE cityloom_app")
             await desk.admin.fetchrow(
-                "SELECT set_config('app.area_lo', '', true), set_config('app.area_hi', chr(1114111), true), set_config('app.tenant_id', $1, true)",
+                (
+                    "SELECT set_config('app.area_lo', '', true), "
+                    "set_config('app.area_hi', chr(1114111), true), set_config('app.tenant_id', $1, true)"
+                ),
                 str(caller.tenant_id),
             )
             work = SimpleNamespace(principal=caller, fetch=lambda sql, args: desk.admin.fetchrow(sql, *args))
@@ -65,7 +69,10 @@ async def test_a_thousand_rows_take_the_same_statement_as_one(desk: Any) -> None
     house = city.all("houses")[0]
     caller = principal(city.tenant_id)
     await store(desk.admin, city)
-    text = "{ houses(first: 100) { totalCount nodes { id people(first: 100) { nodes { id house { id } } } labels { word } described } } }"
+    text = (
+        "{ houses(first: 100) { totalCount nodes { id people(first: "
+        "100) { nodes { id house { id } } } labels { word } described } } }"
+    )
     await desk.data(text, caller)
     names = list(vars(house))
     for _ in range(999):

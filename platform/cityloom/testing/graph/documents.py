@@ -1,5 +1,6 @@
 """Random valid documents over a schema, with variables: aliases, fragments, directives, every argument."""
 
+# ruff: noqa: ANN401, C901, PLR0911, PLR2004, PERF401 - it writes any value of any type, and every number is a chance
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -52,7 +53,7 @@ class _Writer:
         """True in so many of a hundred."""
         return bool(self.draw(st.integers(0, 99)) >= 100 - percent)
 
-    def pick(self, values: list[Any]) -> Any:  # noqa: ANN401 - one of them
+    def pick(self, values: list[Any]) -> Any:
         """One of several."""
         return self.draw(st.sampled_from(values))
 
@@ -61,7 +62,7 @@ class _Writer:
         self.names += 1
         return f"{prefix}{self.names}"
 
-    def selection(self, type_: Any, depth: int) -> str:  # noqa: ANN401 - any composite type
+    def selection(self, type_: Any, depth: int) -> str:
         """A selection set."""
         parts: list[str] = []
         fields = {} if isinstance(type_, GraphQLUnionType) else dict(type_.fields)
@@ -69,7 +70,7 @@ class _Writer:
             parts.append(self.part(type_, fields, depth))
         return "{ " + " ".join(parts) + " }"
 
-    def part(self, type_: Any, fields: dict[str, Any], depth: int) -> str:  # noqa: ANN401 - any composite type
+    def part(self, type_: Any, fields: dict[str, Any], depth: int) -> str:
         """One field, fragment or `__typename`."""
         self.budget -= 1
         simple = [
@@ -80,14 +81,14 @@ class _Writer:
         if not fields or self.chance(8):
             return self.directive("__typename")
         if depth <= 0 or self.budget <= 0:
-            return self.directive(self.pick(simple)) if simple else "__typename"
+            return self.directive(str(self.pick(simple))) if simple else "__typename"
         name = self.pick(list(fields))
         made = fields[name]
         named = get_named_type(made.type)
         arguments = self.arguments(name, made.args, named)
         alias = f"{self.name('a')}: " if made.args or self.chance(25) else ""
         below = " " + self.selection(named, depth - 1) if is_composite_type(named) else ""
-        return alias + name + arguments + self.directive("") + below
+        return str(alias + name + arguments + self.directive("") + below)
 
     def directive(self, name: str) -> str:
         """A field or nothing, perhaps with `@skip` or `@include`."""
@@ -98,7 +99,7 @@ class _Writer:
             return f"{name} @{self.pick(['skip', 'include'])}(if: {str(value).lower()})"
         return f"{name} @{self.pick(['skip', 'include'])}(if: ${self.variable('Boolean!', value)})"
 
-    def fragment(self, type_: Any, depth: int) -> str:  # noqa: ANN401 - any composite type
+    def fragment(self, type_: Any, depth: int) -> str:
         """An inline or named fragment on the type, an interface of it, or a possible type."""
         conditions: list[Any] = [type_]
         if isinstance(type_, GraphQLInterfaceType | GraphQLUnionType):
@@ -113,14 +114,14 @@ class _Writer:
         self.definitions.append(f"fragment {name} on {on.name} {body}")
         return f"...{name}" + (f" ...{name}" if self.chance(20) else "")
 
-    def variable(self, type_: str, value: Any) -> str:  # noqa: ANN401 - any JSON
+    def variable(self, type_: str, value: Any) -> str:
         """Declare a variable with a value."""
         name = self.name("v")
         self.declared.append(f"${name}: {type_}")
         self.variables[name] = value
         return name
 
-    def arguments(self, field_name: str, arguments: dict[str, GraphQLArgument], named: Any) -> str:  # noqa: ANN401 - any type
+    def arguments(self, field_name: str, arguments: dict[str, GraphQLArgument], named: Any) -> str:
         """Arguments for a field."""
         chosen: list[str] = []
         for name, argument in arguments.items():
@@ -144,7 +145,7 @@ class _Writer:
                 chosen.append(f"{name}: {literal(value, argument.type)}")
         return f"({', '.join(chosen)})" if chosen else ""
 
-    def cursor(self, _field_name: str, named: Any) -> str | None:  # noqa: ANN401 - any type
+    def cursor(self, _field_name: str, named: Any) -> str | None:
         """A cursor of the whole list in its first order, where there is one."""
         known = (
             self.cursors.get(named.name, [])
@@ -153,7 +154,7 @@ class _Writer:
         )
         return self.pick(known) if known else None
 
-    def value(self, type_: Any, name: str, depth: int) -> Any:  # noqa: ANN401, C901, PLR0911 - any JSON; one arm per type
+    def value(self, type_: Any, name: str, depth: int) -> Any:
         """A value for an input type; null where there is nothing sensible."""
         if isinstance(type_, GraphQLNonNull):
             return self.value(type_.of_type, name, depth)
@@ -207,7 +208,7 @@ class _Writer:
         return self.pick(self.words)
 
 
-def literal(value: Any, type_: Any) -> str:  # noqa: ANN401 - any JSON and its type
+def literal(value: Any, type_: Any) -> str:
     """A value as a GraphQL literal."""
     import json
 
@@ -227,7 +228,7 @@ def literal(value: Any, type_: Any) -> str:  # noqa: ANN401 - any JSON and its t
 @st.composite
 def documents(
     draw: Any, schema: GraphQLSchema, ids: list[str], words: list[str], cursors: dict[str, list[str]], depth: int = 5
-) -> Written:  # noqa: ANN401 - of Hypothesis
+) -> Written:
     """A random query."""
     writer = _Writer(schema, draw, ids, words, cursors)
     query = schema.query_type

@@ -1,5 +1,9 @@
-"""An honest executor to compare with: graphql-core walks the document, resolvers walk Python objects, one field at a time."""
+"""An honest executor to compare with: graphql-core walks the document, resolvers walk Python objects.
 
+One field at a time.
+"""
+
+# ruff: noqa: ANN401, C901, PLR0911, PLR0912 - it deals with any value, and its dispatch has one arm per binding
 from __future__ import annotations
 
 import base64
@@ -54,7 +58,7 @@ class Naive:
         found = execute(self.schema, document, variable_values=variables)
         if inspect.isawaitable(found):
             return await found
-        return found  # type: ignore[return-value] # not awaitable, so it is the result
+        return found
 
     # Rows
 
@@ -68,7 +72,7 @@ class Naive:
         rule = bound.scope
         if rule is None or scope.everywhere:
             return True
-        path = rule.area is not None and getattr(row, rule.area.key)
+        path: str = getattr(row, rule.area.key) if rule.area is not None else ""
         return bool(
             (rule.area is not None and any(low <= path < high for low, high in scope.areas))
             or (rule.department is not None and getattr(row, rule.department.key) in scope.departments)
@@ -89,7 +93,7 @@ class Naive:
         """A visible row by id."""
         return next((thing for thing in self.things(cls) if thing.row.id == row_id), None)
 
-    def related(self, binding: Any, thing: Thing, cls: type[Any]) -> list[Thing]:  # noqa: ANN401 - a binding
+    def related(self, binding: Any, thing: Thing, cls: type[Any]) -> list[Thing]:
         """The visible rows of a relation."""
         if isinstance(binding, bd.OneBinding):
             found = self.one(cls, getattr(thing.row, binding.column.key)) if binding.column is not None else None
@@ -101,7 +105,7 @@ class Naive:
 
     # Fields
 
-    def _resolver(self, name: str, field: GraphQLField) -> Any:  # noqa: ANN401 - a resolver
+    def _resolver(self, name: str, field: GraphQLField) -> Any:
         binding = bd.binding_of(field.extensions["strawberry-definition"])
         target = getattr(get_named_type(field.type).extensions.get("strawberry-definition"), "origin", None)
         node = target if bd.bound_type_of(target) else None
@@ -112,7 +116,7 @@ class Naive:
         ):
             node = get_named_type(named.fields["nodes"].type).extensions["strawberry-definition"].origin
 
-        def resolve(source: Any, _info: Any, **given: Any) -> Any:  # noqa: ANN401 - anything
+        def resolve(source: Any, _info: Any, **given: Any) -> Any:
             if binding is None:
                 return source[name]() if callable(source[name]) else source[name]
             protected = getattr(binding, "protected", None)
@@ -123,7 +127,7 @@ class Naive:
 
         return resolve
 
-    def _value(self, binding: Any, level: FieldAccess, source: Any, node: Any, given: dict[str, Any]) -> Any:  # noqa: ANN401, C901, PLR0911, PLR0912 - one arm per kind
+    def _value(self, binding: Any, level: FieldAccess, source: Any, node: Any, given: dict[str, Any]) -> Any:
         tenant = self.principal.tenant_id
         match binding:
             case bd.GlobalIdBinding():
@@ -177,10 +181,13 @@ class Naive:
 
     def _node(self, text: str) -> Thing | None:
         found = decode_id(text, self.principal.tenant_id)
-        classes = {cls.__bound__.tag: cls for cls in (paper.District, paper.House, paper.Person, paper.Notice)}  # type: ignore[attr-defined] # bound types
+        classes: dict[Any, Any] = {
+            bd.bound_type_of(cls).tag: cls
+            for cls in (paper.District, paper.House, paper.Person, paper.Notice)  # type: ignore[union-attr] # they are bound
+        }
         return self.one(classes[text[:4]], found) if text[:4] in classes else None
 
-    def _narrowed(self, binding: Any, cls: type[Any], given: dict[str, Any]) -> list[Thing]:  # noqa: ANN401 - a binding
+    def _narrowed(self, binding: Any, cls: type[Any], given: dict[str, Any]) -> list[Thing]:
         found = self.things(cls)
         if binding.narrow is None:
             return found
@@ -276,7 +283,7 @@ class Naive:
     def _matches(self, cls: type[Any], thing: Thing, where: dict[str, Any] | None) -> bool:
         return all(self._holds(cls, thing, name, value) for name, value in (where or {}).items() if value is not None)
 
-    def _holds(self, cls: type[Any], thing: Thing, name: str, value: Any) -> bool:  # noqa: ANN401 - any input
+    def _holds(self, cls: type[Any], thing: Thing, name: str, value: Any) -> bool:
         match name:
             case "and":
                 return all(self._matches(cls, thing, item) for item in value)
@@ -290,7 +297,7 @@ class Naive:
                 )
             case "id":
                 return self._compares(
-                    thing.row.id, value, lambda text: decode_id(text, self.principal.tenant_id, thing.bound.tag)
+                    thing.row.id, value, lambda text: decode_id(text, self.principal.tenant_id, thing.bound.tag or "")
                 )
         fields = {
             field.name: field
@@ -311,11 +318,11 @@ class Naive:
         return any(self._matches(target, other, value) for other in self.related(binding, thing, target))
 
     @staticmethod
-    def _compares(value: Any, conditions: dict[str, Any], read: Any) -> bool:  # noqa: ANN401 - any scalar
-        tests = {
+    def _compares(value: Any, conditions: dict[str, Any], read: Any) -> bool:
+        tests: dict[str, Any] = {
             "eq": lambda given: value == given,
             "in": lambda given: value in given,
-            "prefix": lambda given: value.startswith(given),
+            "prefix": lambda given: str(value).startswith(given),
             "contains": lambda given: given in value,
             "lt": lambda given: value < given,
             "lte": lambda given: value <= given,
@@ -339,7 +346,7 @@ def _row_of(cursor: str) -> str:
     return str(json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))[-1])
 
 
-def normal(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def normal(value: Any) -> Any:
     """An answer with every cursor replaced by the row that it stands for, to compare answers of two executors."""
     if isinstance(value, dict):
         return {key: normal(item) for key, item in value.items()}

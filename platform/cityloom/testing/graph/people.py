@@ -1,5 +1,6 @@
 """Data and callers of the paper city, made from a seed."""
 
+# ruff: noqa: ANN401, PLR2004, S608 - any column; chances of a draw; names of our own tables
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -66,7 +67,7 @@ def make_city(seed: int, size: int) -> City:
     random = Random(seed)  # noqa: S311 - test data
     city = City(UUID(int=random.getrandbits(128)))
 
-    def new(table: str, **values: Any) -> SimpleNamespace:  # noqa: ANN401 - any column
+    def new(table: str, **values: Any) -> SimpleNamespace:
         row = SimpleNamespace(tenant_id=city.tenant_id, id=UUID(int=random.getrandbits(128)), **values)
         city.rows.setdefault(table, []).append(row)
         return row
@@ -165,7 +166,8 @@ def callers(city: City, seed: int) -> dict[str, Principal]:
 async def create_tables(admin: asyncpg.Connection[asyncpg.Record]) -> None:
     """Make the tables, with row-level security for the application's role."""
     await admin.execute(
-        f"DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP}') THEN CREATE ROLE {APP} LOGIN; END IF; END $$"
+        "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE "
+        f"rolname = '{APP}') THEN CREATE ROLE {APP} LOGIN; END IF; END $$"
     )
     for table in PaperBase.metadata.sorted_tables:
         await admin.execute(str(CreateTable(table).compile(dialect=_dialect())))
@@ -179,7 +181,7 @@ async def create_tables(admin: asyncpg.Connection[asyncpg.Record]) -> None:
         await admin.execute(f"GRANT SELECT ON {table.name} TO {APP}")
 
 
-def _dialect() -> Any:  # noqa: ANN401 - SQLAlchemy's dialect
+def _dialect() -> Any:
     from sqlalchemy.dialects import postgresql
 
     return postgresql.dialect()  # type: ignore[no-untyped-call] # the dialect is untyped
@@ -196,7 +198,7 @@ async def store(admin: asyncpg.Connection[asyncpg.Record], city: City) -> None:
         await admin.executemany(
             f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",
             [[getattr(row, name) for name in names] for row in rows],
-        )  # noqa: S608 - names of our own tables
+        )
 
 
 __all__ = ["SERVER_SETTINGS", "City", "callers", "create_tables", "make_city", "store"]

@@ -1,5 +1,6 @@
 """Tables and bound types that use every kind of binding once; not part of the platform's own metadata."""
 
+# ruff: noqa: ANN401 - aliases and rows of the sandbox have no static type
 from __future__ import annotations
 
 from datetime import date, datetime
@@ -144,12 +145,12 @@ class District(b.Node, Named):
     )
 
 
-def _live_here(alias: Any) -> Any:  # noqa: ANN401 - an SQL expression
+def _live_here(alias: Any) -> Any:
     person = aliased(PersonRow)
     return select(func.count()).where(person.house_id == alias.id).scalar_subquery()
 
 
-def _describe(rows: list[Any], context: Any) -> list[str]:  # noqa: ANN401 - rows and context of a resolver
+def _describe(rows: list[Any], context: Any) -> list[str]:
     return [f"{row.number}/{row.rooms}/{row.built_on}/{context}" for row in rows]
 
 
@@ -161,7 +162,7 @@ class Place:
     checked_at: datetime = strawberry.field(description="When it was looked at.")
 
 
-async def _places(rows: list[Any], _context: Any) -> list[Place]:  # noqa: ANN401 - rows and context of a resolver
+async def _places(rows: list[Any], _context: Any) -> list[Place]:
     return [Place(label=row.id.hex[-4:], checked_at=row.checked_at) for row in rows]
 
 
@@ -260,11 +261,11 @@ class HouseNotices:
 
 
 def _in_district(
-    house: Any,  # noqa: ANN401 - an alias
+    house: Any,
     *,
     district: Annotated[b.ID, b.argument("The district.", of="dist")],
     least: Annotated[int | None, b.argument("At least so many rooms.")] = None,
-) -> Any:  # noqa: ANN401 - a condition
+) -> Any:
     found = house.district_id == district
     return found if least is None else sa.and_(found, house.rooms >= least)
 
@@ -293,7 +294,7 @@ class PaperQuery:
 class PaperSchema(strawberry.Schema):
     """The schema with the fields of extensions merged in."""
 
-    def get_fields(self, type_definition: Any) -> list[Any]:  # noqa: ANN401 - Strawberry's definition
+    def get_fields(self, type_definition: Any) -> list[Any]:
         """Own fields and those of extensions."""
         bound = b.bound_type_of(type_definition.origin)
         added = (
