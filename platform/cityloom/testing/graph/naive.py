@@ -181,10 +181,8 @@ class Naive:
 
     def _node(self, text: str) -> Thing | None:
         found = decode_id(text, self.principal.tenant_id)
-        classes: dict[Any, Any] = {
-            bd.bound_type_of(cls).tag: cls
-            for cls in (paper.District, paper.House, paper.Person, paper.Notice)  # type: ignore[union-attr] # they are bound
-        }
+        bounds = [bd.bound_type_of(cls) for cls in (paper.District, paper.House, paper.Person, paper.Notice)]
+        classes = {bound.tag: bound.cls for bound in bounds if bound is not None}
         return self.one(classes[text[:4]], found) if text[:4] in classes else None
 
     def _narrowed(self, binding: Any, cls: type[Any], given: dict[str, Any]) -> list[Thing]:
