@@ -16,6 +16,7 @@ from cityloom.demo.people import SMALL_RESIDENTS, plan
 from cityloom.modules.areas.models import Area, AreaKind
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.people import keys_of
+from cityloom.tenancy.events import TENANT_TAG
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ async def fill(
     if filled.buildings:
         async with works.begin(principal) as work:
             after = {"scale": scale, "seed": seed, "residents": filled.residents}
-            work.audit(AuditEntry(action="registry.demo.fill", object_tag="tena", object_id=tenant_id, after=after))
+            work.audit(AuditEntry(action="registry.demo.fill", object_tag=TENANT_TAG, object_id=tenant_id, after=after))
     return filled
 
 

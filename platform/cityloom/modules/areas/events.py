@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from cityloom.core.events import Event
+from cityloom.tenancy.events import TENANT_TAG
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -89,7 +90,7 @@ class TreeWritten(Event):
     """The city's pack was applied to its areas; there is no event per area then."""
 
     type: ClassVar[str] = "areas.tree.written.v1"
-    subject_tag: ClassVar[str] = "tena"
+    subject_tag: ClassVar[str] = TENANT_TAG
 
     added: int
     changed: int
