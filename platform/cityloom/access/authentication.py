@@ -168,7 +168,14 @@ class Authenticator:
         if row[0].revoked_at or row[0].expires_at <= self._clock.now() or not row[1].is_active:
             raise Unauthenticated
         locale = _locale(row[1].locale)
-        return Principal(NO_TENANT, PrincipalKind.OPERATOR, OperatorRights(), account_id=row[1].id, locale=locale)
+        return Principal(
+            NO_TENANT,
+            PrincipalKind.OPERATOR,
+            OperatorRights(),
+            account_id=row[1].id,
+            locale=locale,
+            is_developer=True,
+        )
 
     async def _by_token(self, token: Token) -> Principal:
         if token.kind == "operator" or (token.kind == "client" and token.environment != self._environment):
