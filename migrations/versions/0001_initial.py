@@ -115,14 +115,18 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
-        "business_days",
+        "award_kinds",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("is_workday", sa.Boolean(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_business_days")),
-        sa.UniqueConstraint("tenant_id", "day", name=op.f("uq_business_days_tenant_id_day")),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("title_zh", sa.Text(), nullable=False),
+        sa.Column("title_en", sa.Text(), nullable=False),
+        sa.Column("places", sa.Integer(), nullable=True),
+        sa.Column("least_points_milli", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("code ~ '^[A-Z][A-Z0-9_]{0,39}$'", name=op.f("ck_award_kinds_code_formed")),
+        sa.CheckConstraint("places BETWEEN 1 AND 100000", name=op.f("ck_award_kinds_places_in_range")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_award_kinds")),
+        sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_award_kinds_tenant_id_code")),
     )
     op.create_table(
         "departments",
@@ -277,6 +281,24 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "posts",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("title_zh", sa.Text(), nullable=False),
+        sa.Column("title_en", sa.Text(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("is_lead", sa.Boolean(), nullable=False),
+        sa.Column("is_single", sa.Boolean(), nullable=False),
+        sa.Column("must_patrol", sa.Boolean(), nullable=False),
+        sa.CheckConstraint("code ~ '^[A-Z][A-Z0-9_]{0,39}$'", name=op.f("ck_posts_code_formed")),
+        sa.CheckConstraint("rank BETWEEN 1 AND 99", name=op.f("ck_posts_rank_in_range")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_posts")),
+        sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_posts_tenant_id_code")),
+        sa.UniqueConstraint("tenant_id", "id", "is_single", name=op.f("uq_posts_tenant_id_id_is_single")),
+    )
+    op.create_index(op.f("ix_posts_tenant_id_rank_code_id"), "posts", ["tenant_id", "rank", "code", "id"], unique=False)
+    op.create_table(
         "roles",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -288,6 +310,21 @@ def upgrade() -> None:
         sa.CheckConstraint("code ~ '^[a-z][a-z0-9_]{0,62}$'", name=op.f("ck_roles_code")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_roles")),
         sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_roles_tenant_id_code")),
+    )
+    op.create_table(
+        "score_formulas",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("edition", sa.Integer(), nullable=False),
+        sa.Column("title_zh", sa.Text(), nullable=False),
+        sa.Column("title_en", sa.Text(), nullable=False),
+        sa.Column("terms", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("is_current", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("code ~ '^[a-z][a-z0-9_-]{0,39}$'", name=op.f("ck_score_formulas_code_formed")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_score_formulas")),
+        sa.UniqueConstraint("tenant_id", "code", "edition", name=op.f("uq_score_formulas_tenant_id_code_edition")),
     )
     op.create_table(
         "tenant_data_keys",
@@ -358,27 +395,19 @@ def upgrade() -> None:
         info={"kind": "directory"},
     )
     op.create_table(
-        "workflow_versions",
+        "visit_forms",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("edition", sa.Integer(), nullable=False),
         sa.Column("title_zh", sa.Text(), nullable=False),
         sa.Column("title_en", sa.Text(), nullable=False),
-        sa.Column("definition", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("questions", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("is_current", sa.Boolean(), nullable=False),
-        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("published_by_id", sa.Uuid(), nullable=True),
-        sa.CheckConstraint("version >= 1", name=op.f("ck_workflow_versions_version_counted")),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_workflow_versions")),
-        sa.UniqueConstraint("tenant_id", "code", "version", name=op.f("uq_workflow_versions_tenant_id_code_version")),
-    )
-    op.create_index(
-        "uq_workflow_versions_current",
-        "workflow_versions",
-        ["tenant_id", "code"],
-        unique=True,
-        postgresql_where=sa.text("is_current"),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("code ~ '^[a-z][a-z0-9_-]{0,39}$'", name=op.f("ck_visit_forms_code_formed")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_visit_forms")),
+        sa.UniqueConstraint("tenant_id", "code", "edition", name=op.f("uq_visit_forms_tenant_id_code_edition")),
     )
     op.create_table(
         "api_clients",
@@ -495,58 +524,18 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
-        "matters",
+        "grid_workers",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("parent_id", sa.Uuid(), nullable=True),
-        sa.Column("depth", sa.Integer(), nullable=False),
-        sa.Column("name_zh", sa.Text(), nullable=False),
-        sa.Column("name_en", sa.Text(), nullable=False),
-        sa.Column("workflow_code", sa.Text(), nullable=True),
-        sa.Column("department_id", sa.Uuid(), nullable=True),
-        sa.Column("priority", sa.Text(), nullable=False),
-        sa.Column("reporters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("allows_anonymous", sa.Boolean(), nullable=False),
-        sa.Column("limits", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("needs", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("is_reportable", sa.Boolean(), nullable=False),
-        sa.Column("admission", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=True),
-        sa.Column("valid_from", sa.Date(), nullable=True),
-        sa.Column("valid_until", sa.Date(), nullable=True),
-        sa.Column("stated", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("is_from_pack", sa.Boolean(), nullable=False),
-        sa.Column("proposed_by_id", sa.Uuid(), nullable=True),
-        sa.Column("approved_by_id", sa.Uuid(), nullable=True),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
-        sa.CheckConstraint(
-            "admission IN ('PROPOSED', 'ADMITTED', 'REFUSED', 'WITHDRAWN')", name=op.f("ck_matters_admission_known")
-        ),
-        sa.CheckConstraint("priority IN ('LOW', 'NORMAL', 'HIGH', 'URGENT')", name=op.f("ck_matters_priority_known")),
-        sa.CheckConstraint("depth BETWEEN 0 AND 12", name=op.f("ck_matters_depth_bounded")),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "department_id"],
-            ["departments.tenant_id", "departments.id"],
-            name=op.f("fk_matters_tenant_id_department_id"),
+            ["tenant_id", "id"], ["accounts.tenant_id", "accounts.id"], name=op.f("fk_grid_workers_tenant_id_id")
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "parent_id"], ["matters.tenant_id", "matters.id"], name=op.f("fk_matters_tenant_id_parent_id")
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_matters")),
-        sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_matters_tenant_id_code")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_grid_workers")),
     )
     op.create_index(
-        op.f("ix_matters_tenant_id_admission_code"), "matters", ["tenant_id", "admission", "code"], unique=False
-    )
-    op.create_index(op.f("ix_matters_tenant_id_department_id"), "matters", ["tenant_id", "department_id"], unique=False)
-    op.create_index(op.f("ix_matters_tenant_id_name_zh_id"), "matters", ["tenant_id", "name_zh", "id"], unique=False)
-    op.create_index(
-        op.f("ix_matters_tenant_id_parent_id_code"), "matters", ["tenant_id", "parent_id", "code"], unique=False
-    )
-    op.create_index(
-        op.f("ix_matters_tenant_id_workflow_code_code"), "matters", ["tenant_id", "workflow_code", "code"], unique=False
+        op.f("ix_grid_workers_tenant_id_name_id"), "grid_workers", ["tenant_id", "name", "id"], unique=False
     )
     op.create_table(
         "operator_sign_ins",
@@ -563,6 +552,33 @@ def upgrade() -> None:
         info={"kind": "control"},
     )
     op.create_index(op.f("ix_operator_sign_ins_operator_id"), "operator_sign_ins", ["operator_id"], unique=False)
+    op.create_table(
+        "post_staffing",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("post_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("least", sa.Integer(), nullable=False),
+        sa.Column("most", sa.Integer(), nullable=True),
+        sa.CheckConstraint(
+            "least BETWEEN 0 AND 999 AND most BETWEEN least AND 999 AND most > 0",
+            name=op.f("ck_post_staffing_numbers_in_range"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "kind"],
+            ["area_kinds.tenant_id", "area_kinds.code"],
+            name=op.f("fk_post_staffing_tenant_id_kind"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "post_id"],
+            ["posts.tenant_id", "posts.id"],
+            name=op.f("fk_post_staffing_tenant_id_post_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_post_staffing")),
+        sa.UniqueConstraint("tenant_id", "post_id", "kind", name=op.f("uq_post_staffing_tenant_id_post_id_kind")),
+    )
+    op.create_index(op.f("ix_post_staffing_tenant_id_kind"), "post_staffing", ["tenant_id", "kind"], unique=False)
     op.create_table(
         "role_links",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -612,29 +628,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sign_ins_tenant_id_account_id"), "sign_ins", ["tenant_id", "account_id"], unique=False)
     op.create_index(op.f("ix_sign_ins_tenant_id_expires_at"), "sign_ins", ["tenant_id", "expires_at"], unique=False)
-    op.create_table(
-        "workflow_states",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("workflow_id", sa.Uuid(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("name_zh", sa.Text(), nullable=False),
-        sa.Column("name_en", sa.Text(), nullable=False),
-        sa.Column("light", sa.Text(), nullable=False),
-        sa.Column("is_terminal", sa.Boolean(), nullable=False),
-        sa.CheckConstraint("light IN ('RED', 'BLUE', 'YELLOW', 'GREEN')", name=op.f("ck_workflow_states_light_known")),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "workflow_id"],
-            ["workflow_versions.tenant_id", "workflow_versions.id"],
-            name=op.f("fk_workflow_states_tenant_id_workflow_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_workflow_states")),
-        sa.UniqueConstraint(
-            "tenant_id", "workflow_id", "code", name=op.f("uq_workflow_states_tenant_id_workflow_id_code")
-        ),
-    )
     op.create_table(
         "api_client_keys",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -752,181 +745,60 @@ def upgrade() -> None:
     op.create_index(op.f("ix_buildings_tenant_id_name_id"), "buildings", ["tenant_id", "name", "id"], unique=False)
     op.create_index(op.f("ix_buildings_tenant_id_storeys"), "buildings", ["tenant_id", "storeys"], unique=False)
     op.create_table(
-        "cases",
+        "daily_reports",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("tracking_code", sa.Text(), nullable=False),
-        sa.Column("matter_id", sa.Uuid(), nullable=False),
-        sa.Column("workflow_id", sa.Uuid(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("light", sa.Text(), nullable=False),
-        sa.Column("is_open", sa.Boolean(), nullable=False),
-        sa.Column("priority", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=True),
-        sa.Column("longitude", sa.Double(), nullable=True),
-        sa.Column("latitude", sa.Double(), nullable=True),
-        sa.Column("reporter_id", sa.Uuid(), nullable=True),
-        sa.Column("department_id", sa.Uuid(), nullable=True),
-        sa.Column("assignee_id", sa.Uuid(), nullable=True),
-        sa.Column("resolved_by_id", sa.Uuid(), nullable=True),
-        sa.Column("escalated_to_id", sa.Uuid(), nullable=True),
-        sa.Column("merged_into_id", sa.Uuid(), nullable=True),
-        sa.Column("is_on_board", sa.Boolean(), server_default="false", nullable=False),
-        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("response_seconds", sa.BigInteger(), nullable=True),
-        sa.Column("closure_seconds", sa.BigInteger(), nullable=True),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("breached_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("was_late", sa.Boolean(), server_default="false", nullable=False),
-        sa.Column("level", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("clocks", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("next_clock_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("satisfaction", sa.Integer(), nullable=True),
-        sa.Column("reopen_count", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("report_count", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("step_count", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("entry_count", sa.Integer(), server_default="0", nullable=False),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("patrolled_s", sa.Integer(), nullable=False),
+        sa.Column("length_m", sa.Integer(), nullable=False),
+        sa.Column("visit_count", sa.Integer(), nullable=False),
+        sa.Column("change_count", sa.Integer(), nullable=False),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by_id", sa.Uuid(), nullable=True),
+        sa.Column("remark", sa.Text(), nullable=True),
         sa.Column("area_id", sa.Uuid(), nullable=False),
         sa.Column("area_path", sa.Text(collation="C"), nullable=False),
-        sa.CheckConstraint("light IN ('RED', 'BLUE', 'YELLOW', 'GREEN')", name=op.f("ck_cases_light_known")),
-        sa.CheckConstraint("priority IN ('LOW', 'NORMAL', 'HIGH', 'URGENT')", name=op.f("ck_cases_priority_known")),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint(
-            "source IN ('SNAP', 'GRID', 'HOTLINE', 'MAILBOX', 'WEB', 'MEDIA', 'DEVICE', 'DATA', 'SYSTEM')",
-            name=op.f("ck_cases_source_known"),
+            "num_nulls(acknowledged_at, acknowledged_by_id) IN (0, 2)",
+            name=op.f("ck_daily_reports_acknowledged_by_somebody"),
         ),
-        sa.CheckConstraint("is_open = (closed_at IS NULL)", name=op.f("ck_cases_closed_when_not_open")),
-        sa.CheckConstraint("merged_into_id <> id", name=op.f("ck_cases_merged_elsewhere")),
-        sa.CheckConstraint("num_nulls(longitude, latitude) IN (0, 2)", name=op.f("ck_cases_position_whole")),
-        sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name=op.f("ck_cases_satisfaction_in_range")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_daily_reports_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "acknowledged_by_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_daily_reports_tenant_id_acknowledged_by_id"),
+        ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "area_id", "area_path"],
             ["areas.tenant_id", "areas.id", "areas.path"],
-            name=op.f("fk_cases_tenant_id_area_id_area_path"),
+            name=op.f("fk_daily_reports_tenant_id_area_id_area_path"),
             initially="DEFERRED",
             deferrable=True,
         ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "assignee_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_cases_tenant_id_assignee_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "department_id"],
-            ["departments.tenant_id", "departments.id"],
-            name=op.f("fk_cases_tenant_id_department_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "escalated_to_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_cases_tenant_id_escalated_to_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "matter_id"], ["matters.tenant_id", "matters.id"], name=op.f("fk_cases_tenant_id_matter_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "merged_into_id"],
-            ["cases.tenant_id", "cases.id"],
-            name=op.f("fk_cases_tenant_id_merged_into_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "reporter_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_cases_tenant_id_reporter_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "resolved_by_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_cases_tenant_id_resolved_by_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "workflow_id", "state"],
-            ["workflow_states.tenant_id", "workflow_states.workflow_id", "workflow_states.code"],
-            name=op.f("fk_cases_tenant_id_workflow_id_state"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "workflow_id"],
-            ["workflow_versions.tenant_id", "workflow_versions.id"],
-            name=op.f("fk_cases_tenant_id_workflow_id"),
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_cases")),
-        sa.UniqueConstraint("tenant_id", "tracking_code", name=op.f("uq_cases_tenant_id_tracking_code")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_daily_reports")),
+        sa.UniqueConstraint("tenant_id", "account_id", "day", name=op.f("uq_daily_reports_tenant_id_account_id_day")),
     )
-    op.create_index(op.f("ix_cases_tenant_id_area_id"), "cases", ["tenant_id", "area_id"], unique=False)
-    op.create_index(op.f("ix_cases_tenant_id_area_path_id"), "cases", ["tenant_id", "area_path", "id"], unique=False)
     op.create_index(
-        op.f("ix_cases_tenant_id_assignee_id_id"),
-        "cases",
-        ["tenant_id", "assignee_id", "id"],
+        op.f("ix_daily_reports_tenant_id_area_id_day"), "daily_reports", ["tenant_id", "area_id", "day"], unique=False
+    )
+    op.create_index(
+        op.f("ix_daily_reports_tenant_id_area_path_day"),
+        "daily_reports",
+        ["tenant_id", "area_path", "day"],
         unique=False,
-        postgresql_where=sa.text("assignee_id IS NOT NULL"),
     )
     op.create_index(
-        op.f("ix_cases_tenant_id_breached_at_id"),
-        "cases",
-        ["tenant_id", "breached_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("breached_at IS NOT NULL"),
-    )
-    op.create_index(op.f("ix_cases_tenant_id_closed_at_id"), "cases", ["tenant_id", "closed_at", "id"], unique=False)
-    op.create_index(
-        op.f("ix_cases_tenant_id_department_id_id"), "cases", ["tenant_id", "department_id", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_cases_tenant_id_due_at_id"),
-        "cases",
-        ["tenant_id", "due_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("is_open"),
-    )
-    op.create_index(op.f("ix_cases_tenant_id_light_id"), "cases", ["tenant_id", "light", "id"], unique=False)
-    op.create_index(op.f("ix_cases_tenant_id_matter_id_id"), "cases", ["tenant_id", "matter_id", "id"], unique=False)
-    op.create_index(
-        op.f("ix_cases_tenant_id_matter_id_longitude_latitude"),
-        "cases",
-        ["tenant_id", "matter_id", "longitude", "latitude"],
-        unique=False,
-        postgresql_where=sa.text("is_open"),
-    )
-    op.create_index(
-        op.f("ix_cases_tenant_id_merged_into_id"),
-        "cases",
-        ["tenant_id", "merged_into_id"],
-        unique=False,
-        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
-    )
-    op.create_index(
-        op.f("ix_cases_tenant_id_next_clock_at"),
-        "cases",
-        ["tenant_id", "next_clock_at"],
-        unique=False,
-        postgresql_where=sa.text("next_clock_at IS NOT NULL"),
-    )
-    op.create_index(op.f("ix_cases_tenant_id_priority_id"), "cases", ["tenant_id", "priority", "id"], unique=False)
-    op.create_index(
-        op.f("ix_cases_tenant_id_reported_at_id"), "cases", ["tenant_id", "reported_at", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_cases_tenant_id_reporter_id_id"),
-        "cases",
-        ["tenant_id", "reporter_id", "id"],
-        unique=False,
-        postgresql_where=sa.text("reporter_id IS NOT NULL"),
-    )
-    op.create_index(op.f("ix_cases_tenant_id_source_id"), "cases", ["tenant_id", "source", "id"], unique=False)
-    op.create_index(op.f("ix_cases_tenant_id_state_id"), "cases", ["tenant_id", "state", "id"], unique=False)
-    op.create_index(
-        op.f("ix_cases_tenant_id_workflow_id_state"),
-        "cases",
-        ["tenant_id", "workflow_id", "state"],
-        unique=False,
-        postgresql_where=sa.text("is_open"),
+        op.f("ix_daily_reports_tenant_id_day_id"), "daily_reports", ["tenant_id", "day", "id"], unique=False
     )
     op.create_table(
         "memberships",
@@ -992,6 +864,138 @@ def upgrade() -> None:
     op.create_index(op.f("ix_memberships_tenant_id_ends_at"), "memberships", ["tenant_id", "ends_at"], unique=False)
     op.create_index(op.f("ix_memberships_tenant_id_role_id"), "memberships", ["tenant_id", "role_id"], unique=False)
     op.create_table(
+        "patrol_days",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("required_minutes", sa.Integer(), nullable=False),
+        sa.Column("patrolled_s", sa.Integer(), nullable=False),
+        sa.Column("length_m", sa.Integer(), nullable=False),
+        sa.Column("patrol_count", sa.Integer(), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("result IN ('MET', 'MISSED', 'EXEMPT')", name=op.f("ck_patrol_days_result_known")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_patrol_days_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_patrol_days_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_patrol_days")),
+        sa.UniqueConstraint("tenant_id", "account_id", "day", name=op.f("uq_patrol_days_tenant_id_account_id_day")),
+    )
+    op.create_index(
+        op.f("ix_patrol_days_tenant_id_area_id_day"), "patrol_days", ["tenant_id", "area_id", "day"], unique=False
+    )
+    op.create_index(
+        op.f("ix_patrol_days_tenant_id_area_path_day"), "patrol_days", ["tenant_id", "area_path", "day"], unique=False
+    )
+    op.create_index(op.f("ix_patrol_days_tenant_id_day_id"), "patrol_days", ["tenant_id", "day", "id"], unique=False)
+    op.create_index(
+        op.f("ix_patrol_days_tenant_id_result_day_id"),
+        "patrol_days",
+        ["tenant_id", "result", "day", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "post_assignments",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("post_id", sa.Uuid(), nullable=False),
+        sa.Column("is_single", sa.Boolean(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        postgresql.ExcludeConstraint(
+            (sa.column("tenant_id"), "="),
+            (sa.column("area_id"), "="),
+            (sa.column("post_id"), "="),
+            (sa.column("account_id"), "="),
+            (sa.text("daterange(valid_from, valid_until)"), "&&"),
+            using="gist",
+            name="ex_post_assignments_once",
+        ),
+        postgresql.ExcludeConstraint(
+            (sa.column("tenant_id"), "="),
+            (sa.column("area_id"), "="),
+            (sa.column("post_id"), "="),
+            (sa.text("daterange(valid_from, valid_until)"), "&&"),
+            where=sa.text("is_single"),
+            using="gist",
+            name="ex_post_assignments_single",
+        ),
+        sa.CheckConstraint("valid_until > valid_from", name=op.f("ck_post_assignments_validity_ordered")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_post_assignments_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_post_assignments_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "post_id", "is_single"],
+            ["posts.tenant_id", "posts.id", "posts.is_single"],
+            name="fk_post_assignments_post",
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_post_assignments")),
+    )
+    op.create_index(
+        op.f("ix_post_assignments_tenant_id_account_id_valid_from_id"),
+        "post_assignments",
+        ["tenant_id", "account_id", "valid_from", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_post_assignments_tenant_id_area_id_post_id"),
+        "post_assignments",
+        ["tenant_id", "area_id", "post_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_post_assignments_tenant_id_area_path"), "post_assignments", ["tenant_id", "area_path"], unique=False
+    )
+    op.create_index(
+        op.f("ix_post_assignments_tenant_id_post_id_id"),
+        "post_assignments",
+        ["tenant_id", "post_id", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_post_assignments_tenant_id_valid_from_id"),
+        "post_assignments",
+        ["tenant_id", "valid_from", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_post_assignments_tenant_id_valid_until_id"),
+        "post_assignments",
+        ["tenant_id", "valid_until", "id"],
+        unique=False,
+    )
+    op.create_table(
         "restricted_clients",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1006,6 +1010,199 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_restricted_clients")),
         sa.UniqueConstraint("tenant_id", "client_id", name=op.f("uq_restricted_clients_tenant_id_client_id")),
     )
+    op.create_table(
+        "score_contributions",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("input", sa.Text(), nullable=False),
+        sa.Column("source_id", sa.Uuid(), nullable=False),
+        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("amount_milli", sa.BigInteger(), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint(
+            "input ~ '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)*$'", name=op.f("ck_score_contributions_input_formed")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_score_contributions_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_score_contributions_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_score_contributions")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "input",
+            "source_id",
+            "account_id",
+            name=op.f("uq_score_contributions_tenant_id_input_source_id_account_id"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_score_contributions_tenant_id_account_id_happened_at"),
+        "score_contributions",
+        ["tenant_id", "account_id", "happened_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_score_contributions_tenant_id_area_id"), "score_contributions", ["tenant_id", "area_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_score_contributions_tenant_id_area_path"),
+        "score_contributions",
+        ["tenant_id", "area_path"],
+        unique=False,
+    )
+    op.create_table(
+        "score_periods",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("formula_id", sa.Uuid(), nullable=False),
+        sa.Column("starts_on", sa.Date(), nullable=False),
+        sa.Column("ends_on", sa.Date(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("calculated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("state IN ('DRAFT', 'PUBLISHED')", name=op.f("ck_score_periods_state_known")),
+        sa.CheckConstraint(
+            "ends_on > starts_on AND ends_on <= starts_on + 366", name=op.f("ck_score_periods_days_ordered")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_score_periods_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "formula_id"],
+            ["score_formulas.tenant_id", "score_formulas.id"],
+            name=op.f("fk_score_periods_tenant_id_formula_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_score_periods")),
+        sa.UniqueConstraint(
+            "tenant_id",
+            "area_id",
+            "formula_id",
+            "starts_on",
+            "ends_on",
+            name=op.f("uq_score_periods_tenant_id_area_id_formula_id_starts_on_ends_on"),
+        ),
+    )
+    op.create_index(
+        op.f("ix_score_periods_tenant_id_area_id_starts_on"),
+        "score_periods",
+        ["tenant_id", "area_id", "starts_on"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_score_periods_tenant_id_area_path_starts_on"),
+        "score_periods",
+        ["tenant_id", "area_path", "starts_on"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_score_periods_tenant_id_formula_id"), "score_periods", ["tenant_id", "formula_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_score_periods_tenant_id_starts_on_id"), "score_periods", ["tenant_id", "starts_on", "id"], unique=False
+    )
+    op.create_table(
+        "shifts",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("post_id", sa.Uuid(), nullable=True),
+        sa.Column("is_duty", sa.Boolean(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_in_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_in_longitude", sa.Double(), nullable=True),
+        sa.Column("checked_in_latitude", sa.Double(), nullable=True),
+        sa.Column("checked_in_inside", sa.Boolean(), nullable=True),
+        sa.Column("checked_in_distance_m", sa.Integer(), nullable=True),
+        sa.Column("checked_out_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_out_longitude", sa.Double(), nullable=True),
+        sa.Column("checked_out_latitude", sa.Double(), nullable=True),
+        sa.Column("checked_out_inside", sa.Boolean(), nullable=True),
+        sa.Column("checked_out_distance_m", sa.Integer(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        postgresql.ExcludeConstraint(
+            (sa.column("tenant_id"), "="),
+            (sa.column("account_id"), "="),
+            (sa.text("tstzrange(starts_at, ends_at)"), "&&"),
+            where=sa.text("cancelled_at IS NULL"),
+            using="gist",
+            name="ex_shifts_one_at_a_time",
+        ),
+        sa.CheckConstraint(
+            "ends_at > starts_at AND ends_at <= starts_at + interval '24 hours'", name=op.f("ck_shifts_time_ordered")
+        ),
+        sa.CheckConstraint("checked_out_at >= checked_in_at", name=op.f("ck_shifts_attendance_ordered")),
+        sa.CheckConstraint("checked_out_at IS NULL OR checked_in_at IS NOT NULL", name=op.f("ck_shifts_out_after_in")),
+        sa.CheckConstraint(
+            "num_nulls(checked_in_longitude, checked_in_latitude) IN (0, 2)", name=op.f("ck_shifts_in_whole")
+        ),
+        sa.CheckConstraint(
+            "num_nulls(checked_out_longitude, checked_out_latitude) IN (0, 2)", name=op.f("ck_shifts_out_whole")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_shifts_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_shifts_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "post_id"], ["posts.tenant_id", "posts.id"], name=op.f("fk_shifts_tenant_id_post_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_shifts")),
+    )
+    op.create_index(
+        op.f("ix_shifts_tenant_id_account_id_starts_at_id"),
+        "shifts",
+        ["tenant_id", "account_id", "starts_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_shifts_tenant_id_area_id_starts_at"), "shifts", ["tenant_id", "area_id", "starts_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_shifts_tenant_id_area_path_ends_at"),
+        "shifts",
+        ["tenant_id", "area_path", "ends_at"],
+        unique=False,
+        postgresql_where=sa.text("is_duty AND cancelled_at IS NULL"),
+    )
+    op.create_index(
+        op.f("ix_shifts_tenant_id_area_path_starts_at"), "shifts", ["tenant_id", "area_path", "starts_at"], unique=False
+    )
+    op.create_index(op.f("ix_shifts_tenant_id_ends_at_id"), "shifts", ["tenant_id", "ends_at", "id"], unique=False)
+    op.create_index(op.f("ix_shifts_tenant_id_post_id"), "shifts", ["tenant_id", "post_id"], unique=False)
+    op.create_index(op.f("ix_shifts_tenant_id_starts_at_id"), "shifts", ["tenant_id", "starts_at", "id"], unique=False)
     op.create_table(
         "trusted_documents",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -1033,237 +1230,6 @@ def upgrade() -> None:
             name=op.f("uq_trusted_documents_tenant_id_client_id_document_id"),
             postgresql_nulls_not_distinct=True,
         ),
-    )
-    op.create_table(
-        "case_clock_entries",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("clock", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.Text(), nullable=True),
-        sa.Column("limit_ms", sa.BigInteger(), nullable=True),
-        sa.Column("is_working", sa.Boolean(), nullable=False),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("mark", sa.Integer(), nullable=True),
-        sa.Column("target", sa.Text(), nullable=True),
-        sa.Column("account_id", sa.Uuid(), nullable=True),
-        sa.CheckConstraint("clock IN ('STATE', 'CASE')", name=op.f("ck_case_clock_entries_clock_known")),
-        sa.CheckConstraint(
-            "kind IN ('START', 'DEADLINE', 'PAUSE', 'RESUME', 'STOP', 'WARN', 'BREACH', 'ESCALATE')",
-            name=op.f("ck_case_clock_entries_kind_known"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "case_id"],
-            ["cases.tenant_id", "cases.id"],
-            name=op.f("fk_case_clock_entries_tenant_id_case_id"),
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_clock_entries")),
-        sa.UniqueConstraint(
-            "tenant_id", "case_id", "number", name=op.f("uq_case_clock_entries_tenant_id_case_id_number")
-        ),
-        info={"append_only": True},
-    )
-    op.create_table(
-        "case_reports",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("original_case_id", sa.Uuid(), nullable=False),
-        sa.Column("tracking_code", sa.Text(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=False),
-        sa.Column("external_reference", sa.Text(), nullable=True),
-        sa.Column("reporter_id", sa.Uuid(), nullable=True),
-        sa.Column("description", sa.Text(), nullable=False),
-        sa.Column("phone", sa.LargeBinary(), nullable=True),
-        sa.Column("phone_masked", sa.Text(), nullable=True),
-        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "source IN ('SNAP', 'GRID', 'HOTLINE', 'MAILBOX', 'WEB', 'MEDIA', 'DEVICE', 'DATA', 'SYSTEM')",
-            name=op.f("ck_case_reports_source_known"),
-        ),
-        sa.CheckConstraint("num_nulls(phone, phone_masked) IN (0, 2)", name=op.f("ck_case_reports_phone_whole")),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_reports_tenant_id_case_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "original_case_id"],
-            ["cases.tenant_id", "cases.id"],
-            name=op.f("fk_case_reports_tenant_id_original_case_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "reporter_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_case_reports_tenant_id_reporter_id"),
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_reports")),
-        sa.UniqueConstraint("tenant_id", "tracking_code", name=op.f("uq_case_reports_tenant_id_tracking_code")),
-    )
-    op.create_index(
-        op.f("ix_case_reports_tenant_id_case_id_id"), "case_reports", ["tenant_id", "case_id", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_case_reports_tenant_id_original_case_id"),
-        "case_reports",
-        ["tenant_id", "original_case_id"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_case_reports_tenant_id_reporter_id_id"),
-        "case_reports",
-        ["tenant_id", "reporter_id", "id"],
-        unique=False,
-        postgresql_where=sa.text("reporter_id IS NOT NULL"),
-    )
-    op.create_index(
-        "uq_case_reports_external",
-        "case_reports",
-        ["tenant_id", "source", "external_reference"],
-        unique=True,
-        postgresql_where=sa.text("external_reference IS NOT NULL"),
-    )
-    op.create_table(
-        "case_steps",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("verb", sa.Text(), nullable=False),
-        sa.Column("transition", sa.Text(), nullable=True),
-        sa.Column("from_state", sa.Text(), nullable=True),
-        sa.Column("to_state", sa.Text(), nullable=False),
-        sa.Column("actor_id", sa.Uuid(), nullable=True),
-        sa.Column("department_id", sa.Uuid(), nullable=True),
-        sa.Column("assignee_id", sa.Uuid(), nullable=True),
-        sa.Column("comment", sa.Text(), nullable=True),
-        sa.Column("satisfaction", sa.Integer(), nullable=True),
-        sa.Column("longitude", sa.Double(), nullable=True),
-        sa.Column("latitude", sa.Double(), nullable=True),
-        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name=op.f("ck_case_steps_satisfaction_in_range")),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "actor_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_case_steps_tenant_id_actor_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "assignee_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_case_steps_tenant_id_assignee_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_steps_tenant_id_case_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "department_id"],
-            ["departments.tenant_id", "departments.id"],
-            name=op.f("fk_case_steps_tenant_id_department_id"),
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_steps")),
-        sa.UniqueConstraint("tenant_id", "case_id", "number", name=op.f("uq_case_steps_tenant_id_case_id_number")),
-        info={"append_only": True},
-    )
-    op.create_table(
-        "case_tasks",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("department_id", sa.Uuid(), nullable=True),
-        sa.Column("assignee_id", sa.Uuid(), nullable=True),
-        sa.Column("is_lead", sa.Boolean(), nullable=False),
-        sa.Column("instruction", sa.Text(), nullable=True),
-        sa.Column("summary", sa.Text(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=True),
-        sa.Column("longitude", sa.Double(), nullable=True),
-        sa.Column("latitude", sa.Double(), nullable=True),
-        sa.Column("state", sa.Text(), server_default="OPEN", nullable=False),
-        sa.Column("answer", sa.Text(), nullable=True),
-        sa.Column("called_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("responded_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("area_id", sa.Uuid(), nullable=False),
-        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
-        sa.CheckConstraint(
-            "state IN ('OPEN', 'RESPONDED', 'DONE', 'DECLINED')", name=op.f("ck_case_tasks_state_known")
-        ),
-        sa.CheckConstraint("num_nonnulls(department_id, assignee_id) >= 1", name=op.f("ck_case_tasks_somebodys")),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "area_id", "area_path"],
-            ["areas.tenant_id", "areas.id", "areas.path"],
-            name=op.f("fk_case_tasks_tenant_id_area_id_area_path"),
-            initially="DEFERRED",
-            deferrable=True,
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "assignee_id"],
-            ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_case_tasks_tenant_id_assignee_id"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_tasks_tenant_id_case_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "department_id"],
-            ["departments.tenant_id", "departments.id"],
-            name=op.f("fk_case_tasks_tenant_id_department_id"),
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_tasks")),
-    )
-    op.create_index(op.f("ix_case_tasks_tenant_id_area_id"), "case_tasks", ["tenant_id", "area_id"], unique=False)
-    op.create_index(
-        op.f("ix_case_tasks_tenant_id_area_path_id"), "case_tasks", ["tenant_id", "area_path", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_case_tasks_tenant_id_assignee_id_state_id"),
-        "case_tasks",
-        ["tenant_id", "assignee_id", "state", "id"],
-        unique=False,
-    )
-    op.create_index(
-        op.f("ix_case_tasks_tenant_id_case_id_id"), "case_tasks", ["tenant_id", "case_id", "id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_case_tasks_tenant_id_department_id_state_id"),
-        "case_tasks",
-        ["tenant_id", "department_id", "state", "id"],
-        unique=False,
-    )
-    op.create_index(op.f("ix_case_tasks_tenant_id_state_id"), "case_tasks", ["tenant_id", "state", "id"], unique=False)
-    op.create_table(
-        "case_trackings",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("case_id", sa.Uuid(), nullable=False),
-        sa.Column("matter_id", sa.Uuid(), nullable=False),
-        sa.Column("state_zh", sa.Text(), nullable=False),
-        sa.Column("state_en", sa.Text(), nullable=False),
-        sa.Column("light", sa.Text(), nullable=False),
-        sa.Column("is_open", sa.Boolean(), nullable=False),
-        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_trackings_tenant_id_case_id")
-        ),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "matter_id"],
-            ["matters.tenant_id", "matters.id"],
-            name=op.f("fk_case_trackings_tenant_id_matter_id"),
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_trackings")),
-        sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_case_trackings_tenant_id_code")),
-    )
-    op.create_index(
-        op.f("ix_case_trackings_tenant_id_case_id"), "case_trackings", ["tenant_id", "case_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_case_trackings_tenant_id_matter_id"), "case_trackings", ["tenant_id", "matter_id"], unique=False
     )
     op.create_table(
         "dwellings",
@@ -1311,6 +1277,196 @@ def upgrade() -> None:
         op.f("ix_dwellings_tenant_id_use_number_id"), "dwellings", ["tenant_id", "use", "number", "id"], unique=False
     )
     op.create_table(
+        "patrols",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("shift_id", sa.Uuid(), nullable=True),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stopped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("patrolled_on", sa.Date(), nullable=False),
+        sa.Column("point_count", sa.Integer(), nullable=False),
+        sa.Column("flagged_count", sa.Integer(), nullable=False),
+        sa.Column("length_m", sa.Integer(), nullable=False),
+        sa.Column("duration_s", sa.Integer(), nullable=False),
+        sa.Column("pause_s", sa.Integer(), nullable=False),
+        sa.Column("active_s", sa.Integer(), nullable=False),
+        sa.Column("cell_m", sa.Integer(), nullable=True),
+        sa.Column("cell_count", sa.Integer(), nullable=True),
+        sa.Column("visited_cell_count", sa.Integer(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("kind IN ('ROUTINE', 'FOCUS')", name=op.f("ck_patrols_kind_known")),
+        sa.CheckConstraint("stopped_at >= started_at", name=op.f("ck_patrols_time_ordered")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_patrols_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_patrols_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "shift_id"], ["shifts.tenant_id", "shifts.id"], name=op.f("fk_patrols_tenant_id_shift_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_patrols")),
+    )
+    op.create_index(
+        op.f("ix_patrols_tenant_id_account_id_patrolled_on_id"),
+        "patrols",
+        ["tenant_id", "account_id", "patrolled_on", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_patrols_tenant_id_area_id_started_at"), "patrols", ["tenant_id", "area_id", "started_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_patrols_tenant_id_area_path_started_at"),
+        "patrols",
+        ["tenant_id", "area_path", "started_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_patrols_tenant_id_patrolled_on_id"), "patrols", ["tenant_id", "patrolled_on", "id"], unique=False
+    )
+    op.create_index(op.f("ix_patrols_tenant_id_shift_id"), "patrols", ["tenant_id", "shift_id"], unique=False)
+    op.create_index(
+        op.f("ix_patrols_tenant_id_started_at_id"), "patrols", ["tenant_id", "started_at", "id"], unique=False
+    )
+    op.create_index(
+        "uq_patrols_under_way",
+        "patrols",
+        ["tenant_id", "account_id"],
+        unique=True,
+        postgresql_where=sa.text("stopped_at IS NULL"),
+    )
+    op.create_table(
+        "scores",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("period_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("post_id", sa.Uuid(), nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
+        sa.Column("points_milli", sa.BigInteger(), nullable=False),
+        sa.Column("adjustment_milli", sa.BigInteger(), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_scores_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_scores_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "period_id"],
+            ["score_periods.tenant_id", "score_periods.id"],
+            name=op.f("fk_scores_tenant_id_period_id"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "post_id"], ["posts.tenant_id", "posts.id"], name=op.f("fk_scores_tenant_id_post_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_scores")),
+        sa.UniqueConstraint(
+            "tenant_id", "period_id", "account_id", name=op.f("uq_scores_tenant_id_period_id_account_id")
+        ),
+    )
+    op.create_index(op.f("ix_scores_tenant_id_account_id"), "scores", ["tenant_id", "account_id"], unique=False)
+    op.create_index(op.f("ix_scores_tenant_id_area_id_rank"), "scores", ["tenant_id", "area_id", "rank"], unique=False)
+    op.create_index(
+        op.f("ix_scores_tenant_id_area_path_rank"), "scores", ["tenant_id", "area_path", "rank"], unique=False
+    )
+    op.create_index(
+        op.f("ix_scores_tenant_id_period_id_rank_id"), "scores", ["tenant_id", "period_id", "rank", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_scores_tenant_id_points_milli_id"), "scores", ["tenant_id", "points_milli", "id"], unique=False
+    )
+    op.create_index(op.f("ix_scores_tenant_id_post_id"), "scores", ["tenant_id", "post_id"], unique=False)
+    op.create_index(op.f("ix_scores_tenant_id_rank_id"), "scores", ["tenant_id", "rank", "id"], unique=False)
+    op.create_table(
+        "awards",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("kind_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("score_id", sa.Uuid(), nullable=False),
+        sa.Column("citation", sa.Text(), nullable=True),
+        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_reason", sa.Text(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_awards_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_awards_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "kind_id"],
+            ["award_kinds.tenant_id", "award_kinds.id"],
+            name=op.f("fk_awards_tenant_id_kind_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "score_id"], ["scores.tenant_id", "scores.id"], name=op.f("fk_awards_tenant_id_score_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_awards")),
+    )
+    op.create_index(
+        op.f("ix_awards_tenant_id_account_id_granted_at"),
+        "awards",
+        ["tenant_id", "account_id", "granted_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_awards_tenant_id_area_id_granted_at"), "awards", ["tenant_id", "area_id", "granted_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_awards_tenant_id_area_path_granted_at"),
+        "awards",
+        ["tenant_id", "area_path", "granted_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_awards_tenant_id_granted_at_id"), "awards", ["tenant_id", "granted_at", "id"], unique=False
+    )
+    op.create_index(op.f("ix_awards_tenant_id_score_id"), "awards", ["tenant_id", "score_id"], unique=False)
+    op.create_index(
+        "uq_awards_once",
+        "awards",
+        ["tenant_id", "kind_id", "score_id"],
+        unique=True,
+        postgresql_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
         "households",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1346,6 +1502,217 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_households_tenant_id_dwelling_id"), "households", ["tenant_id", "dwelling_id"], unique=False
+    )
+    op.create_table(
+        "score_appeals",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("score_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("filed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decision", sa.Text(), nullable=True),
+        sa.Column("adjustment_milli", sa.BigInteger(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("decided_by_id", sa.Uuid(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("(state = 'OPEN') = (decided_at IS NULL)", name=op.f("ck_score_appeals_decided_when")),
+        sa.CheckConstraint(
+            "adjustment_milli = 0 OR state = 'UPHELD'", name=op.f("ck_score_appeals_adjusted_where_upheld")
+        ),
+        sa.CheckConstraint("state IN ('OPEN', 'UPHELD', 'REJECTED')", name=op.f("ck_score_appeals_state_known")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_score_appeals_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_score_appeals_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "decided_by_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_score_appeals_tenant_id_decided_by_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "score_id"],
+            ["scores.tenant_id", "scores.id"],
+            name=op.f("fk_score_appeals_tenant_id_score_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_score_appeals")),
+    )
+    op.create_index(
+        op.f("ix_score_appeals_tenant_id_account_id"), "score_appeals", ["tenant_id", "account_id"], unique=False
+    )
+    op.create_index(op.f("ix_score_appeals_tenant_id_area_id"), "score_appeals", ["tenant_id", "area_id"], unique=False)
+    op.create_index(
+        op.f("ix_score_appeals_tenant_id_area_path"), "score_appeals", ["tenant_id", "area_path"], unique=False
+    )
+    op.create_index(
+        op.f("ix_score_appeals_tenant_id_score_id_id"), "score_appeals", ["tenant_id", "score_id", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_score_appeals_tenant_id_state_id"), "score_appeals", ["tenant_id", "state", "id"], unique=False
+    )
+    op.create_index(
+        "uq_score_appeals_open",
+        "score_appeals",
+        ["tenant_id", "score_id"],
+        unique=True,
+        postgresql_where=sa.text("state = 'OPEN'"),
+    )
+    op.create_table(
+        "score_lines",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("score_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("input", sa.Text(), nullable=False),
+        sa.Column("value_milli", sa.BigInteger(), nullable=False),
+        sa.Column("per", sa.Text(), nullable=False),
+        sa.Column("per_amount", sa.Integer(), nullable=False),
+        sa.Column("divisor", sa.BigInteger(), nullable=False),
+        sa.Column("weight_milli", sa.BigInteger(), nullable=False),
+        sa.Column("cap_milli", sa.BigInteger(), nullable=True),
+        sa.Column("points_milli", sa.BigInteger(), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint("per IN ('NONE', 'HOUSEHOLDS', 'SHIFTS')", name=op.f("ck_score_lines_per_known")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_score_lines_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "score_id"],
+            ["scores.tenant_id", "scores.id"],
+            name=op.f("fk_score_lines_tenant_id_score_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_score_lines")),
+        sa.UniqueConstraint(
+            "tenant_id", "score_id", "position", name=op.f("uq_score_lines_tenant_id_score_id_position")
+        ),
+    )
+    op.create_index(op.f("ix_score_lines_tenant_id_area_id"), "score_lines", ["tenant_id", "area_id"], unique=False)
+    op.create_index(op.f("ix_score_lines_tenant_id_area_path"), "score_lines", ["tenant_id", "area_path"], unique=False)
+    op.create_table(
+        "track_batches",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("patrol_id", sa.Uuid(), nullable=False),
+        sa.Column("client_key", sa.Text(), nullable=False),
+        sa.Column("content_hash", sa.Text(), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("point_count", sa.Integer(), nullable=False),
+        sa.Column("ignored_count", sa.Integer(), nullable=False),
+        sa.Column("points", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_track_batches_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "patrol_id"],
+            ["patrols.tenant_id", "patrols.id"],
+            name=op.f("fk_track_batches_tenant_id_patrol_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_track_batches")),
+        sa.UniqueConstraint(
+            "tenant_id", "patrol_id", "client_key", name=op.f("uq_track_batches_tenant_id_patrol_id_client_key")
+        ),
+    )
+    op.create_index(op.f("ix_track_batches_tenant_id_area_id"), "track_batches", ["tenant_id", "area_id"], unique=False)
+    op.create_index(
+        op.f("ix_track_batches_tenant_id_area_path"), "track_batches", ["tenant_id", "area_path"], unique=False
+    )
+    op.create_index(
+        op.f("ix_track_batches_tenant_id_patrol_id_first_at_id"),
+        "track_batches",
+        ["tenant_id", "patrol_id", "first_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_track_batches_tenant_id_received_at"), "track_batches", ["tenant_id", "received_at"], unique=False
+    )
+    op.create_table(
+        "worker_positions",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("shift_id", sa.Uuid(), nullable=False),
+        sa.Column("patrol_id", sa.Uuid(), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("visible_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("longitude", sa.Double(), nullable=False),
+        sa.Column("latitude", sa.Double(), nullable=False),
+        sa.Column("accuracy_m", sa.Integer(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_worker_positions_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_worker_positions_tenant_id_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "patrol_id"],
+            ["patrols.tenant_id", "patrols.id"],
+            name=op.f("fk_worker_positions_tenant_id_patrol_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "shift_id"],
+            ["shifts.tenant_id", "shifts.id"],
+            name=op.f("fk_worker_positions_tenant_id_shift_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_worker_positions")),
+    )
+    op.create_index(
+        op.f("ix_worker_positions_tenant_id_area_id_recorded_at"),
+        "worker_positions",
+        ["tenant_id", "area_id", "recorded_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_worker_positions_tenant_id_area_path_recorded_at"),
+        "worker_positions",
+        ["tenant_id", "area_path", "recorded_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_worker_positions_tenant_id_recorded_at_id"),
+        "worker_positions",
+        ["tenant_id", "recorded_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_worker_positions_tenant_id_visible_until"),
+        "worker_positions",
+        ["tenant_id", "visible_until"],
+        unique=False,
     )
     op.create_table(
         "household_moves",
@@ -1496,6 +1863,98 @@ def upgrade() -> None:
         postgresql_where=sa.text("relationship = 'HEAD' AND status = 'LIVING'"),
     )
     op.create_table(
+        "visits",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("dwelling_id", sa.Uuid(), nullable=True),
+        sa.Column("household_id", sa.Uuid(), nullable=True),
+        sa.Column("patrol_id", sa.Uuid(), nullable=True),
+        sa.Column("form_id", sa.Uuid(), nullable=True),
+        sa.Column("visited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("method", sa.Text(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("answers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("method IN ('DOOR', 'PHONE')", name=op.f("ck_visits_method_known")),
+        sa.CheckConstraint("outcome IN ('MET', 'NOBODY_HOME', 'DECLINED')", name=op.f("ck_visits_outcome_known")),
+        sa.CheckConstraint("num_nonnulls(dwelling_id, household_id) > 0", name=op.f("ck_visits_somewhere")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["grid_workers.tenant_id", "grid_workers.id"],
+            name=op.f("fk_visits_tenant_id_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_visits_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "dwelling_id"],
+            ["dwellings.tenant_id", "dwellings.id"],
+            name=op.f("fk_visits_tenant_id_dwelling_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "form_id"],
+            ["visit_forms.tenant_id", "visit_forms.id"],
+            name=op.f("fk_visits_tenant_id_form_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "household_id"],
+            ["households.tenant_id", "households.id"],
+            name=op.f("fk_visits_tenant_id_household_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "patrol_id"], ["patrols.tenant_id", "patrols.id"], name=op.f("fk_visits_tenant_id_patrol_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_visits")),
+    )
+    op.create_index(
+        op.f("ix_visits_tenant_id_account_id_visited_at_id"),
+        "visits",
+        ["tenant_id", "account_id", "visited_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_visits_tenant_id_area_id_visited_at"), "visits", ["tenant_id", "area_id", "visited_at"], unique=False
+    )
+    op.create_index(
+        op.f("ix_visits_tenant_id_area_path_visited_at"),
+        "visits",
+        ["tenant_id", "area_path", "visited_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_visits_tenant_id_dwelling_id_visited_at"),
+        "visits",
+        ["tenant_id", "dwelling_id", "visited_at"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_visits_tenant_id_form_id"), "visits", ["tenant_id", "form_id"], unique=False)
+    op.create_index(
+        op.f("ix_visits_tenant_id_household_id_visited_at"),
+        "visits",
+        ["tenant_id", "household_id", "visited_at"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_visits_tenant_id_outcome_visited_at_id"),
+        "visits",
+        ["tenant_id", "outcome", "visited_at", "id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_visits_tenant_id_patrol_id"), "visits", ["tenant_id", "patrol_id"], unique=False)
+    op.create_index(
+        op.f("ix_visits_tenant_id_visited_at_id"), "visits", ["tenant_id", "visited_at", "id"], unique=False
+    )
+    op.create_table(
         "resident_moves",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1571,12 +2030,80 @@ def upgrade() -> None:
         ["tenant_id", "token", "id"],
         unique=False,
     )
+    op.create_table(
+        "visit_changes",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("visit_id", sa.Uuid(), nullable=False),
+        sa.Column("dwelling_id", sa.Uuid(), nullable=True),
+        sa.Column("household_id", sa.Uuid(), nullable=True),
+        sa.Column("resident_id", sa.Uuid(), nullable=True),
+        sa.Column("subject_version", sa.Integer(), nullable=False),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint(
+            "num_nonnulls(dwelling_id, household_id, resident_id) = 1", name=op.f("ck_visit_changes_one_thing")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_visit_changes_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "dwelling_id"],
+            ["dwellings.tenant_id", "dwellings.id"],
+            name=op.f("fk_visit_changes_tenant_id_dwelling_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "household_id"],
+            ["households.tenant_id", "households.id"],
+            name=op.f("fk_visit_changes_tenant_id_household_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "resident_id"],
+            ["residents.tenant_id", "residents.id"],
+            name=op.f("fk_visit_changes_tenant_id_resident_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "visit_id"],
+            ["visits.tenant_id", "visits.id"],
+            name=op.f("fk_visit_changes_tenant_id_visit_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_visit_changes")),
+    )
+    op.create_index(op.f("ix_visit_changes_tenant_id_area_id"), "visit_changes", ["tenant_id", "area_id"], unique=False)
+    op.create_index(
+        op.f("ix_visit_changes_tenant_id_area_path"), "visit_changes", ["tenant_id", "area_path"], unique=False
+    )
+    op.create_index(
+        op.f("ix_visit_changes_tenant_id_dwelling_id"), "visit_changes", ["tenant_id", "dwelling_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_visit_changes_tenant_id_household_id"), "visit_changes", ["tenant_id", "household_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_visit_changes_tenant_id_resident_id"), "visit_changes", ["tenant_id", "resident_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_visit_changes_tenant_id_visit_id_id"), "visit_changes", ["tenant_id", "visit_id", "id"], unique=False
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     """Take it back."""
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_index(op.f("ix_visit_changes_tenant_id_visit_id_id"), table_name="visit_changes")
+    op.drop_index(op.f("ix_visit_changes_tenant_id_resident_id"), table_name="visit_changes")
+    op.drop_index(op.f("ix_visit_changes_tenant_id_household_id"), table_name="visit_changes")
+    op.drop_index(op.f("ix_visit_changes_tenant_id_dwelling_id"), table_name="visit_changes")
+    op.drop_index(op.f("ix_visit_changes_tenant_id_area_path"), table_name="visit_changes")
+    op.drop_index(op.f("ix_visit_changes_tenant_id_area_id"), table_name="visit_changes")
+    op.drop_table("visit_changes")
     op.drop_index(op.f("ix_resident_name_tokens_tenant_id_token_id"), table_name="resident_name_tokens")
     op.drop_table("resident_name_tokens")
     op.drop_index(op.f("ix_resident_moves_tenant_id_to_household_id"), table_name="resident_moves")
@@ -1584,6 +2111,16 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_resident_moves_tenant_id_from_household_id"), table_name="resident_moves")
     op.drop_index(op.f("ix_resident_moves_tenant_id_area_path"), table_name="resident_moves")
     op.drop_table("resident_moves")
+    op.drop_index(op.f("ix_visits_tenant_id_visited_at_id"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_patrol_id"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_outcome_visited_at_id"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_household_id_visited_at"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_form_id"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_dwelling_id_visited_at"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_area_path_visited_at"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_area_id_visited_at"), table_name="visits")
+    op.drop_index(op.f("ix_visits_tenant_id_account_id_visited_at_id"), table_name="visits")
+    op.drop_table("visits")
     op.drop_index(
         "uq_residents_head_of_household",
         table_name="residents",
@@ -1609,87 +2146,101 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_household_moves_tenant_id_from_dwelling_id"), table_name="household_moves")
     op.drop_index(op.f("ix_household_moves_tenant_id_area_path"), table_name="household_moves")
     op.drop_table("household_moves")
+    op.drop_index(op.f("ix_worker_positions_tenant_id_visible_until"), table_name="worker_positions")
+    op.drop_index(op.f("ix_worker_positions_tenant_id_recorded_at_id"), table_name="worker_positions")
+    op.drop_index(op.f("ix_worker_positions_tenant_id_area_path_recorded_at"), table_name="worker_positions")
+    op.drop_index(op.f("ix_worker_positions_tenant_id_area_id_recorded_at"), table_name="worker_positions")
+    op.drop_table("worker_positions")
+    op.drop_index(op.f("ix_track_batches_tenant_id_received_at"), table_name="track_batches")
+    op.drop_index(op.f("ix_track_batches_tenant_id_patrol_id_first_at_id"), table_name="track_batches")
+    op.drop_index(op.f("ix_track_batches_tenant_id_area_path"), table_name="track_batches")
+    op.drop_index(op.f("ix_track_batches_tenant_id_area_id"), table_name="track_batches")
+    op.drop_table("track_batches")
+    op.drop_index(op.f("ix_score_lines_tenant_id_area_path"), table_name="score_lines")
+    op.drop_index(op.f("ix_score_lines_tenant_id_area_id"), table_name="score_lines")
+    op.drop_table("score_lines")
+    op.drop_index("uq_score_appeals_open", table_name="score_appeals", postgresql_where=sa.text("state = 'OPEN'"))
+    op.drop_index(op.f("ix_score_appeals_tenant_id_state_id"), table_name="score_appeals")
+    op.drop_index(op.f("ix_score_appeals_tenant_id_score_id_id"), table_name="score_appeals")
+    op.drop_index(op.f("ix_score_appeals_tenant_id_area_path"), table_name="score_appeals")
+    op.drop_index(op.f("ix_score_appeals_tenant_id_area_id"), table_name="score_appeals")
+    op.drop_index(op.f("ix_score_appeals_tenant_id_account_id"), table_name="score_appeals")
+    op.drop_table("score_appeals")
     op.drop_index(op.f("ix_households_tenant_id_dwelling_id"), table_name="households")
     op.drop_index(op.f("ix_households_tenant_id_area_path_number"), table_name="households")
     op.drop_table("households")
+    op.drop_index("uq_awards_once", table_name="awards", postgresql_where=sa.text("revoked_at IS NULL"))
+    op.drop_index(op.f("ix_awards_tenant_id_score_id"), table_name="awards")
+    op.drop_index(op.f("ix_awards_tenant_id_granted_at_id"), table_name="awards")
+    op.drop_index(op.f("ix_awards_tenant_id_area_path_granted_at"), table_name="awards")
+    op.drop_index(op.f("ix_awards_tenant_id_area_id_granted_at"), table_name="awards")
+    op.drop_index(op.f("ix_awards_tenant_id_account_id_granted_at"), table_name="awards")
+    op.drop_table("awards")
+    op.drop_index(op.f("ix_scores_tenant_id_rank_id"), table_name="scores")
+    op.drop_index(op.f("ix_scores_tenant_id_post_id"), table_name="scores")
+    op.drop_index(op.f("ix_scores_tenant_id_points_milli_id"), table_name="scores")
+    op.drop_index(op.f("ix_scores_tenant_id_period_id_rank_id"), table_name="scores")
+    op.drop_index(op.f("ix_scores_tenant_id_area_path_rank"), table_name="scores")
+    op.drop_index(op.f("ix_scores_tenant_id_area_id_rank"), table_name="scores")
+    op.drop_index(op.f("ix_scores_tenant_id_account_id"), table_name="scores")
+    op.drop_table("scores")
+    op.drop_index("uq_patrols_under_way", table_name="patrols", postgresql_where=sa.text("stopped_at IS NULL"))
+    op.drop_index(op.f("ix_patrols_tenant_id_started_at_id"), table_name="patrols")
+    op.drop_index(op.f("ix_patrols_tenant_id_shift_id"), table_name="patrols")
+    op.drop_index(op.f("ix_patrols_tenant_id_patrolled_on_id"), table_name="patrols")
+    op.drop_index(op.f("ix_patrols_tenant_id_area_path_started_at"), table_name="patrols")
+    op.drop_index(op.f("ix_patrols_tenant_id_area_id_started_at"), table_name="patrols")
+    op.drop_index(op.f("ix_patrols_tenant_id_account_id_patrolled_on_id"), table_name="patrols")
+    op.drop_table("patrols")
     op.drop_index(op.f("ix_dwellings_tenant_id_use_number_id"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_number_id"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_floor"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_area_path_number"), table_name="dwellings")
     op.drop_table("dwellings")
-    op.drop_index(op.f("ix_case_trackings_tenant_id_matter_id"), table_name="case_trackings")
-    op.drop_index(op.f("ix_case_trackings_tenant_id_case_id"), table_name="case_trackings")
-    op.drop_table("case_trackings")
-    op.drop_index(op.f("ix_case_tasks_tenant_id_state_id"), table_name="case_tasks")
-    op.drop_index(op.f("ix_case_tasks_tenant_id_department_id_state_id"), table_name="case_tasks")
-    op.drop_index(op.f("ix_case_tasks_tenant_id_case_id_id"), table_name="case_tasks")
-    op.drop_index(op.f("ix_case_tasks_tenant_id_assignee_id_state_id"), table_name="case_tasks")
-    op.drop_index(op.f("ix_case_tasks_tenant_id_area_path_id"), table_name="case_tasks")
-    op.drop_index(op.f("ix_case_tasks_tenant_id_area_id"), table_name="case_tasks")
-    op.drop_table("case_tasks")
-    op.drop_table("case_steps")
-    op.drop_index(
-        "uq_case_reports_external",
-        table_name="case_reports",
-        postgresql_where=sa.text("external_reference IS NOT NULL"),
-    )
-    op.drop_index(
-        op.f("ix_case_reports_tenant_id_reporter_id_id"),
-        table_name="case_reports",
-        postgresql_where=sa.text("reporter_id IS NOT NULL"),
-    )
-    op.drop_index(op.f("ix_case_reports_tenant_id_original_case_id"), table_name="case_reports")
-    op.drop_index(op.f("ix_case_reports_tenant_id_case_id_id"), table_name="case_reports")
-    op.drop_table("case_reports")
-    op.drop_table("case_clock_entries")
     op.drop_table("trusted_documents")
+    op.drop_index(op.f("ix_shifts_tenant_id_starts_at_id"), table_name="shifts")
+    op.drop_index(op.f("ix_shifts_tenant_id_post_id"), table_name="shifts")
+    op.drop_index(op.f("ix_shifts_tenant_id_ends_at_id"), table_name="shifts")
+    op.drop_index(op.f("ix_shifts_tenant_id_area_path_starts_at"), table_name="shifts")
+    op.drop_index(
+        op.f("ix_shifts_tenant_id_area_path_ends_at"),
+        table_name="shifts",
+        postgresql_where=sa.text("is_duty AND cancelled_at IS NULL"),
+    )
+    op.drop_index(op.f("ix_shifts_tenant_id_area_id_starts_at"), table_name="shifts")
+    op.drop_index(op.f("ix_shifts_tenant_id_account_id_starts_at_id"), table_name="shifts")
+    op.drop_table("shifts")
+    op.drop_index(op.f("ix_score_periods_tenant_id_starts_on_id"), table_name="score_periods")
+    op.drop_index(op.f("ix_score_periods_tenant_id_formula_id"), table_name="score_periods")
+    op.drop_index(op.f("ix_score_periods_tenant_id_area_path_starts_on"), table_name="score_periods")
+    op.drop_index(op.f("ix_score_periods_tenant_id_area_id_starts_on"), table_name="score_periods")
+    op.drop_table("score_periods")
+    op.drop_index(op.f("ix_score_contributions_tenant_id_area_path"), table_name="score_contributions")
+    op.drop_index(op.f("ix_score_contributions_tenant_id_area_id"), table_name="score_contributions")
+    op.drop_index(op.f("ix_score_contributions_tenant_id_account_id_happened_at"), table_name="score_contributions")
+    op.drop_table("score_contributions")
     op.drop_table("restricted_clients")
+    op.drop_index(op.f("ix_post_assignments_tenant_id_valid_until_id"), table_name="post_assignments")
+    op.drop_index(op.f("ix_post_assignments_tenant_id_valid_from_id"), table_name="post_assignments")
+    op.drop_index(op.f("ix_post_assignments_tenant_id_post_id_id"), table_name="post_assignments")
+    op.drop_index(op.f("ix_post_assignments_tenant_id_area_path"), table_name="post_assignments")
+    op.drop_index(op.f("ix_post_assignments_tenant_id_area_id_post_id"), table_name="post_assignments")
+    op.drop_index(op.f("ix_post_assignments_tenant_id_account_id_valid_from_id"), table_name="post_assignments")
+    op.drop_table("post_assignments")
+    op.drop_index(op.f("ix_patrol_days_tenant_id_result_day_id"), table_name="patrol_days")
+    op.drop_index(op.f("ix_patrol_days_tenant_id_day_id"), table_name="patrol_days")
+    op.drop_index(op.f("ix_patrol_days_tenant_id_area_path_day"), table_name="patrol_days")
+    op.drop_index(op.f("ix_patrol_days_tenant_id_area_id_day"), table_name="patrol_days")
+    op.drop_table("patrol_days")
     op.drop_index(op.f("ix_memberships_tenant_id_role_id"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_ends_at"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_department_id"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_area_id"), table_name="memberships")
     op.drop_table("memberships")
-    op.drop_index(op.f("ix_cases_tenant_id_workflow_id_state"), table_name="cases", postgresql_where=sa.text("is_open"))
-    op.drop_index(op.f("ix_cases_tenant_id_state_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_source_id"), table_name="cases")
-    op.drop_index(
-        op.f("ix_cases_tenant_id_reporter_id_id"),
-        table_name="cases",
-        postgresql_where=sa.text("reporter_id IS NOT NULL"),
-    )
-    op.drop_index(op.f("ix_cases_tenant_id_reported_at_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_priority_id"), table_name="cases")
-    op.drop_index(
-        op.f("ix_cases_tenant_id_next_clock_at"),
-        table_name="cases",
-        postgresql_where=sa.text("next_clock_at IS NOT NULL"),
-    )
-    op.drop_index(
-        op.f("ix_cases_tenant_id_merged_into_id"),
-        table_name="cases",
-        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
-    )
-    op.drop_index(
-        op.f("ix_cases_tenant_id_matter_id_longitude_latitude"), table_name="cases", postgresql_where=sa.text("is_open")
-    )
-    op.drop_index(op.f("ix_cases_tenant_id_matter_id_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_light_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_due_at_id"), table_name="cases", postgresql_where=sa.text("is_open"))
-    op.drop_index(op.f("ix_cases_tenant_id_department_id_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_closed_at_id"), table_name="cases")
-    op.drop_index(
-        op.f("ix_cases_tenant_id_breached_at_id"),
-        table_name="cases",
-        postgresql_where=sa.text("breached_at IS NOT NULL"),
-    )
-    op.drop_index(
-        op.f("ix_cases_tenant_id_assignee_id_id"),
-        table_name="cases",
-        postgresql_where=sa.text("assignee_id IS NOT NULL"),
-    )
-    op.drop_index(op.f("ix_cases_tenant_id_area_path_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_area_id"), table_name="cases")
-    op.drop_table("cases")
+    op.drop_index(op.f("ix_daily_reports_tenant_id_day_id"), table_name="daily_reports")
+    op.drop_index(op.f("ix_daily_reports_tenant_id_area_path_day"), table_name="daily_reports")
+    op.drop_index(op.f("ix_daily_reports_tenant_id_area_id_day"), table_name="daily_reports")
+    op.drop_table("daily_reports")
     op.drop_index(op.f("ix_buildings_tenant_id_storeys"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_name_id"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_longitude_latitude"), table_name="buildings")
@@ -1705,20 +2256,17 @@ def downgrade() -> None:
     op.drop_table("area_changes")
     op.drop_index(op.f("ix_api_client_keys_tenant_id_client_id"), table_name="api_client_keys")
     op.drop_table("api_client_keys")
-    op.drop_table("workflow_states")
     op.drop_index(op.f("ix_sign_ins_tenant_id_expires_at"), table_name="sign_ins")
     op.drop_index(op.f("ix_sign_ins_tenant_id_account_id"), table_name="sign_ins")
     op.drop_table("sign_ins")
     op.drop_index(op.f("ix_role_links_tenant_id_parent_role_id"), table_name="role_links")
     op.drop_table("role_links")
+    op.drop_index(op.f("ix_post_staffing_tenant_id_kind"), table_name="post_staffing")
+    op.drop_table("post_staffing")
     op.drop_index(op.f("ix_operator_sign_ins_operator_id"), table_name="operator_sign_ins")
     op.drop_table("operator_sign_ins")
-    op.drop_index(op.f("ix_matters_tenant_id_workflow_code_code"), table_name="matters")
-    op.drop_index(op.f("ix_matters_tenant_id_parent_id_code"), table_name="matters")
-    op.drop_index(op.f("ix_matters_tenant_id_name_zh_id"), table_name="matters")
-    op.drop_index(op.f("ix_matters_tenant_id_department_id"), table_name="matters")
-    op.drop_index(op.f("ix_matters_tenant_id_admission_code"), table_name="matters")
-    op.drop_table("matters")
+    op.drop_index(op.f("ix_grid_workers_tenant_id_name_id"), table_name="grid_workers")
+    op.drop_table("grid_workers")
     op.drop_table("grants")
     op.drop_index(op.f("ix_areas_tenant_id_west_east_south_north"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_valid_until"), table_name="areas")
@@ -1730,15 +2278,15 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_areas_tenant_id_code_id"), table_name="areas")
     op.drop_table("areas")
     op.drop_table("api_clients")
-    op.drop_index(
-        "uq_workflow_versions_current", table_name="workflow_versions", postgresql_where=sa.text("is_current")
-    )
-    op.drop_table("workflow_versions")
+    op.drop_table("visit_forms")
     op.drop_table("tenants")
     op.drop_table("tenant_modules")
     op.drop_table("tenant_limits")
     op.drop_table("tenant_data_keys")
+    op.drop_table("score_formulas")
     op.drop_table("roles")
+    op.drop_index(op.f("ix_posts_tenant_id_rank_code_id"), table_name="posts")
+    op.drop_table("posts")
     op.drop_index(op.f("ix_policy_proposals_tenant_id_proposed_at"), table_name="policy_proposals")
     op.drop_table("policy_proposals")
     op.drop_index(op.f("ix_pack_applications_tenant_id_id"), table_name="pack_applications")
@@ -1758,7 +2306,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_departments_tenant_id_parent_id"), table_name="departments")
     op.drop_index(op.f("ix_departments_tenant_id_name_id"), table_name="departments")
     op.drop_table("departments")
-    op.drop_table("business_days")
+    op.drop_table("award_kinds")
     op.drop_index(op.f("ix_audit_records_tenant_id_recorded_at_id"), table_name="audit_records")
     op.drop_index(op.f("ix_audit_records_tenant_id_object_id_id"), table_name="audit_records")
     op.drop_table("audit_records")

@@ -16,6 +16,7 @@ SLICES = (
     "cityloom.events",
     "cityloom.modules.areas",
     "cityloom.modules.registry",
+    "cityloom.modules.grid",
 )
 
 
