@@ -129,6 +129,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_award_kinds_tenant_id_code")),
     )
     op.create_table(
+        "business_days",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("is_workday", sa.Boolean(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_business_days")),
+        sa.UniqueConstraint("tenant_id", "day", name=op.f("uq_business_days_tenant_id_day")),
+    )
+    op.create_table(
         "departments",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -410,6 +420,29 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "code", "edition", name=op.f("uq_visit_forms_tenant_id_code_edition")),
     )
     op.create_table(
+        "workflow_versions",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("title_zh", sa.Text(), nullable=False),
+        sa.Column("title_en", sa.Text(), nullable=False),
+        sa.Column("definition", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("is_current", sa.Boolean(), nullable=False),
+        sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("published_by_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("version >= 1", name=op.f("ck_workflow_versions_version_counted")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_workflow_versions")),
+        sa.UniqueConstraint("tenant_id", "code", "version", name=op.f("uq_workflow_versions_tenant_id_code_version")),
+    )
+    op.create_index(
+        "uq_workflow_versions_current",
+        "workflow_versions",
+        ["tenant_id", "code"],
+        unique=True,
+        postgresql_where=sa.text("is_current"),
+    )
+    op.create_table(
         "api_clients",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -538,6 +571,60 @@ def upgrade() -> None:
         op.f("ix_grid_workers_tenant_id_name_id"), "grid_workers", ["tenant_id", "name", "id"], unique=False
     )
     op.create_table(
+        "matters",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("parent_id", sa.Uuid(), nullable=True),
+        sa.Column("depth", sa.Integer(), nullable=False),
+        sa.Column("name_zh", sa.Text(), nullable=False),
+        sa.Column("name_en", sa.Text(), nullable=False),
+        sa.Column("workflow_code", sa.Text(), nullable=True),
+        sa.Column("department_id", sa.Uuid(), nullable=True),
+        sa.Column("priority", sa.Text(), nullable=False),
+        sa.Column("reporters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("allows_anonymous", sa.Boolean(), nullable=False),
+        sa.Column("limits", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("needs", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("is_reportable", sa.Boolean(), nullable=False),
+        sa.Column("admission", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("valid_from", sa.Date(), nullable=True),
+        sa.Column("valid_until", sa.Date(), nullable=True),
+        sa.Column("stated", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("is_from_pack", sa.Boolean(), nullable=False),
+        sa.Column("proposed_by_id", sa.Uuid(), nullable=True),
+        sa.Column("approved_by_id", sa.Uuid(), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "admission IN ('PROPOSED', 'ADMITTED', 'REFUSED', 'WITHDRAWN')", name=op.f("ck_matters_admission_known")
+        ),
+        sa.CheckConstraint("priority IN ('LOW', 'NORMAL', 'HIGH', 'URGENT')", name=op.f("ck_matters_priority_known")),
+        sa.CheckConstraint("depth BETWEEN 0 AND 12", name=op.f("ck_matters_depth_bounded")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "department_id"],
+            ["departments.tenant_id", "departments.id"],
+            name=op.f("fk_matters_tenant_id_department_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "parent_id"], ["matters.tenant_id", "matters.id"], name=op.f("fk_matters_tenant_id_parent_id")
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_matters")),
+        sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_matters_tenant_id_code")),
+    )
+    op.create_index(
+        op.f("ix_matters_tenant_id_admission_code"), "matters", ["tenant_id", "admission", "code"], unique=False
+    )
+    op.create_index(op.f("ix_matters_tenant_id_department_id"), "matters", ["tenant_id", "department_id"], unique=False)
+    op.create_index(op.f("ix_matters_tenant_id_name_zh_id"), "matters", ["tenant_id", "name_zh", "id"], unique=False)
+    op.create_index(
+        op.f("ix_matters_tenant_id_parent_id_code"), "matters", ["tenant_id", "parent_id", "code"], unique=False
+    )
+    op.create_index(
+        op.f("ix_matters_tenant_id_workflow_code_code"), "matters", ["tenant_id", "workflow_code", "code"], unique=False
+    )
+    op.create_table(
         "operator_sign_ins",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("operator_id", sa.Uuid(), nullable=False),
@@ -628,6 +715,29 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sign_ins_tenant_id_account_id"), "sign_ins", ["tenant_id", "account_id"], unique=False)
     op.create_index(op.f("ix_sign_ins_tenant_id_expires_at"), "sign_ins", ["tenant_id", "expires_at"], unique=False)
+    op.create_table(
+        "workflow_states",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("workflow_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name_zh", sa.Text(), nullable=False),
+        sa.Column("name_en", sa.Text(), nullable=False),
+        sa.Column("light", sa.Text(), nullable=False),
+        sa.Column("is_terminal", sa.Boolean(), nullable=False),
+        sa.CheckConstraint("light IN ('RED', 'BLUE', 'YELLOW', 'GREEN')", name=op.f("ck_workflow_states_light_known")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "workflow_id"],
+            ["workflow_versions.tenant_id", "workflow_versions.id"],
+            name=op.f("fk_workflow_states_tenant_id_workflow_id"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_workflow_states")),
+        sa.UniqueConstraint(
+            "tenant_id", "workflow_id", "code", name=op.f("uq_workflow_states_tenant_id_workflow_id_code")
+        ),
+    )
     op.create_table(
         "api_client_keys",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -744,6 +854,183 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_buildings_tenant_id_name_id"), "buildings", ["tenant_id", "name", "id"], unique=False)
     op.create_index(op.f("ix_buildings_tenant_id_storeys"), "buildings", ["tenant_id", "storeys"], unique=False)
+    op.create_table(
+        "cases",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tracking_code", sa.Text(), nullable=False),
+        sa.Column("matter_id", sa.Uuid(), nullable=False),
+        sa.Column("workflow_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("light", sa.Text(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("priority", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("longitude", sa.Double(), nullable=True),
+        sa.Column("latitude", sa.Double(), nullable=True),
+        sa.Column("reporter_id", sa.Uuid(), nullable=True),
+        sa.Column("department_id", sa.Uuid(), nullable=True),
+        sa.Column("assignee_id", sa.Uuid(), nullable=True),
+        sa.Column("resolved_by_id", sa.Uuid(), nullable=True),
+        sa.Column("escalated_to_id", sa.Uuid(), nullable=True),
+        sa.Column("merged_into_id", sa.Uuid(), nullable=True),
+        sa.Column("is_on_board", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("response_seconds", sa.BigInteger(), nullable=True),
+        sa.Column("closure_seconds", sa.BigInteger(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("breached_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("was_late", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("level", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("clocks", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("next_clock_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("satisfaction", sa.Integer(), nullable=True),
+        sa.Column("reopen_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("report_count", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("step_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("entry_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint("light IN ('RED', 'BLUE', 'YELLOW', 'GREEN')", name=op.f("ck_cases_light_known")),
+        sa.CheckConstraint("priority IN ('LOW', 'NORMAL', 'HIGH', 'URGENT')", name=op.f("ck_cases_priority_known")),
+        sa.CheckConstraint(
+            "source IN ('SNAP', 'GRID', 'HOTLINE', 'MAILBOX', 'WEB', 'MEDIA', 'DEVICE', 'DATA', 'SYSTEM')",
+            name=op.f("ck_cases_source_known"),
+        ),
+        sa.CheckConstraint("is_open = (closed_at IS NULL)", name=op.f("ck_cases_closed_when_not_open")),
+        sa.CheckConstraint("merged_into_id <> id", name=op.f("ck_cases_merged_elsewhere")),
+        sa.CheckConstraint("num_nulls(longitude, latitude) IN (0, 2)", name=op.f("ck_cases_position_whole")),
+        sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name=op.f("ck_cases_satisfaction_in_range")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_cases_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "assignee_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_cases_tenant_id_assignee_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "department_id"],
+            ["departments.tenant_id", "departments.id"],
+            name=op.f("fk_cases_tenant_id_department_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "escalated_to_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_cases_tenant_id_escalated_to_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "matter_id"], ["matters.tenant_id", "matters.id"], name=op.f("fk_cases_tenant_id_matter_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "merged_into_id"],
+            ["cases.tenant_id", "cases.id"],
+            name=op.f("fk_cases_tenant_id_merged_into_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "reporter_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_cases_tenant_id_reporter_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "resolved_by_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_cases_tenant_id_resolved_by_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "workflow_id", "state"],
+            ["workflow_states.tenant_id", "workflow_states.workflow_id", "workflow_states.code"],
+            name=op.f("fk_cases_tenant_id_workflow_id_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "workflow_id"],
+            ["workflow_versions.tenant_id", "workflow_versions.id"],
+            name=op.f("fk_cases_tenant_id_workflow_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_cases")),
+        sa.UniqueConstraint("tenant_id", "tracking_code", name=op.f("uq_cases_tenant_id_tracking_code")),
+    )
+    op.create_index(op.f("ix_cases_tenant_id_area_id"), "cases", ["tenant_id", "area_id"], unique=False)
+    op.create_index(op.f("ix_cases_tenant_id_area_path_id"), "cases", ["tenant_id", "area_path", "id"], unique=False)
+    op.create_index(
+        op.f("ix_cases_tenant_id_assignee_id_id"),
+        "cases",
+        ["tenant_id", "assignee_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("assignee_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_cases_tenant_id_breached_at_id"),
+        "cases",
+        ["tenant_id", "breached_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("breached_at IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_cases_tenant_id_closed_at_id"), "cases", ["tenant_id", "closed_at", "id"], unique=False)
+    op.create_index(
+        op.f("ix_cases_tenant_id_department_id_id"), "cases", ["tenant_id", "department_id", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_cases_tenant_id_due_at_id"),
+        "cases",
+        ["tenant_id", "due_at", "id"],
+        unique=False,
+        postgresql_where=sa.text("is_open"),
+    )
+    op.create_index(op.f("ix_cases_tenant_id_light_id"), "cases", ["tenant_id", "light", "id"], unique=False)
+    op.create_index(op.f("ix_cases_tenant_id_matter_id_id"), "cases", ["tenant_id", "matter_id", "id"], unique=False)
+    op.create_index(
+        op.f("ix_cases_tenant_id_matter_id_longitude_latitude"),
+        "cases",
+        ["tenant_id", "matter_id", "longitude", "latitude"],
+        unique=False,
+        postgresql_where=sa.text("is_open"),
+    )
+    op.create_index(
+        op.f("ix_cases_tenant_id_merged_into_id"),
+        "cases",
+        ["tenant_id", "merged_into_id"],
+        unique=False,
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_cases_tenant_id_next_clock_at"),
+        "cases",
+        ["tenant_id", "next_clock_at"],
+        unique=False,
+        postgresql_where=sa.text("next_clock_at IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_cases_tenant_id_priority_id"), "cases", ["tenant_id", "priority", "id"], unique=False)
+    op.create_index(
+        op.f("ix_cases_tenant_id_reported_at_id"), "cases", ["tenant_id", "reported_at", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_cases_tenant_id_reporter_id_id"),
+        "cases",
+        ["tenant_id", "reporter_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("reporter_id IS NOT NULL"),
+    )
+    op.create_index(op.f("ix_cases_tenant_id_source_id"), "cases", ["tenant_id", "source", "id"], unique=False)
+    op.create_index(op.f("ix_cases_tenant_id_state_id"), "cases", ["tenant_id", "state", "id"], unique=False)
+    op.create_index(
+        op.f("ix_cases_tenant_id_workflow_id_state"),
+        "cases",
+        ["tenant_id", "workflow_id", "state"],
+        unique=False,
+        postgresql_where=sa.text("is_open"),
+    )
     op.create_table(
         "daily_reports",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -1230,6 +1517,237 @@ def upgrade() -> None:
             name=op.f("uq_trusted_documents_tenant_id_client_id_document_id"),
             postgresql_nulls_not_distinct=True,
         ),
+    )
+    op.create_table(
+        "case_clock_entries",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("clock", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), nullable=True),
+        sa.Column("limit_ms", sa.BigInteger(), nullable=True),
+        sa.Column("is_working", sa.Boolean(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("mark", sa.Integer(), nullable=True),
+        sa.Column("target", sa.Text(), nullable=True),
+        sa.Column("account_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint("clock IN ('STATE', 'CASE')", name=op.f("ck_case_clock_entries_clock_known")),
+        sa.CheckConstraint(
+            "kind IN ('START', 'DEADLINE', 'PAUSE', 'RESUME', 'STOP', 'WARN', 'BREACH', 'ESCALATE')",
+            name=op.f("ck_case_clock_entries_kind_known"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "case_id"],
+            ["cases.tenant_id", "cases.id"],
+            name=op.f("fk_case_clock_entries_tenant_id_case_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_clock_entries")),
+        sa.UniqueConstraint(
+            "tenant_id", "case_id", "number", name=op.f("uq_case_clock_entries_tenant_id_case_id_number")
+        ),
+        info={"append_only": True},
+    )
+    op.create_table(
+        "case_reports",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("original_case_id", sa.Uuid(), nullable=False),
+        sa.Column("tracking_code", sa.Text(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("external_reference", sa.Text(), nullable=True),
+        sa.Column("reporter_id", sa.Uuid(), nullable=True),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("phone", sa.LargeBinary(), nullable=True),
+        sa.Column("phone_masked", sa.Text(), nullable=True),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "source IN ('SNAP', 'GRID', 'HOTLINE', 'MAILBOX', 'WEB', 'MEDIA', 'DEVICE', 'DATA', 'SYSTEM')",
+            name=op.f("ck_case_reports_source_known"),
+        ),
+        sa.CheckConstraint("num_nulls(phone, phone_masked) IN (0, 2)", name=op.f("ck_case_reports_phone_whole")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_reports_tenant_id_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "original_case_id"],
+            ["cases.tenant_id", "cases.id"],
+            name=op.f("fk_case_reports_tenant_id_original_case_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "reporter_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_case_reports_tenant_id_reporter_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_reports")),
+        sa.UniqueConstraint("tenant_id", "tracking_code", name=op.f("uq_case_reports_tenant_id_tracking_code")),
+    )
+    op.create_index(
+        op.f("ix_case_reports_tenant_id_case_id_id"), "case_reports", ["tenant_id", "case_id", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_case_reports_tenant_id_original_case_id"),
+        "case_reports",
+        ["tenant_id", "original_case_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_case_reports_tenant_id_reporter_id_id"),
+        "case_reports",
+        ["tenant_id", "reporter_id", "id"],
+        unique=False,
+        postgresql_where=sa.text("reporter_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_case_reports_external",
+        "case_reports",
+        ["tenant_id", "source", "external_reference"],
+        unique=True,
+        postgresql_where=sa.text("external_reference IS NOT NULL"),
+    )
+    op.create_table(
+        "case_steps",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("verb", sa.Text(), nullable=False),
+        sa.Column("transition", sa.Text(), nullable=True),
+        sa.Column("from_state", sa.Text(), nullable=True),
+        sa.Column("to_state", sa.Text(), nullable=False),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("department_id", sa.Uuid(), nullable=True),
+        sa.Column("assignee_id", sa.Uuid(), nullable=True),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.Column("satisfaction", sa.Integer(), nullable=True),
+        sa.Column("longitude", sa.Double(), nullable=True),
+        sa.Column("latitude", sa.Double(), nullable=True),
+        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("satisfaction BETWEEN 1 AND 5", name=op.f("ck_case_steps_satisfaction_in_range")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "actor_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_case_steps_tenant_id_actor_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "assignee_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_case_steps_tenant_id_assignee_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_steps_tenant_id_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "department_id"],
+            ["departments.tenant_id", "departments.id"],
+            name=op.f("fk_case_steps_tenant_id_department_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_steps")),
+        sa.UniqueConstraint("tenant_id", "case_id", "number", name=op.f("uq_case_steps_tenant_id_case_id_number")),
+        info={"append_only": True},
+    )
+    op.create_table(
+        "case_tasks",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("department_id", sa.Uuid(), nullable=True),
+        sa.Column("assignee_id", sa.Uuid(), nullable=True),
+        sa.Column("is_lead", sa.Boolean(), nullable=False),
+        sa.Column("instruction", sa.Text(), nullable=True),
+        sa.Column("summary", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=True),
+        sa.Column("longitude", sa.Double(), nullable=True),
+        sa.Column("latitude", sa.Double(), nullable=True),
+        sa.Column("state", sa.Text(), server_default="OPEN", nullable=False),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("called_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("responded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("area_id", sa.Uuid(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint(
+            "state IN ('OPEN', 'RESPONDED', 'DONE', 'DECLINED')", name=op.f("ck_case_tasks_state_known")
+        ),
+        sa.CheckConstraint("num_nonnulls(department_id, assignee_id) >= 1", name=op.f("ck_case_tasks_somebodys")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "area_id", "area_path"],
+            ["areas.tenant_id", "areas.id", "areas.path"],
+            name=op.f("fk_case_tasks_tenant_id_area_id_area_path"),
+            initially="DEFERRED",
+            deferrable=True,
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "assignee_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_case_tasks_tenant_id_assignee_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_tasks_tenant_id_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "department_id"],
+            ["departments.tenant_id", "departments.id"],
+            name=op.f("fk_case_tasks_tenant_id_department_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_tasks")),
+    )
+    op.create_index(op.f("ix_case_tasks_tenant_id_area_id"), "case_tasks", ["tenant_id", "area_id"], unique=False)
+    op.create_index(
+        op.f("ix_case_tasks_tenant_id_area_path_id"), "case_tasks", ["tenant_id", "area_path", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_case_tasks_tenant_id_assignee_id_state_id"),
+        "case_tasks",
+        ["tenant_id", "assignee_id", "state", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_case_tasks_tenant_id_case_id_id"), "case_tasks", ["tenant_id", "case_id", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_case_tasks_tenant_id_department_id_state_id"),
+        "case_tasks",
+        ["tenant_id", "department_id", "state", "id"],
+        unique=False,
+    )
+    op.create_index(op.f("ix_case_tasks_tenant_id_state_id"), "case_tasks", ["tenant_id", "state", "id"], unique=False)
+    op.create_table(
+        "case_trackings",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("matter_id", sa.Uuid(), nullable=False),
+        sa.Column("state_zh", sa.Text(), nullable=False),
+        sa.Column("state_en", sa.Text(), nullable=False),
+        sa.Column("light", sa.Text(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("reported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_trackings_tenant_id_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "matter_id"],
+            ["matters.tenant_id", "matters.id"],
+            name=op.f("fk_case_trackings_tenant_id_matter_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_trackings")),
+        sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_case_trackings_tenant_id_code")),
+    )
+    op.create_index(
+        op.f("ix_case_trackings_tenant_id_case_id"), "case_trackings", ["tenant_id", "case_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_case_trackings_tenant_id_matter_id"), "case_trackings", ["tenant_id", "matter_id"], unique=False
     )
     op.create_table(
         "dwellings",
@@ -2197,6 +2715,31 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_dwellings_tenant_id_floor"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_area_path_number"), table_name="dwellings")
     op.drop_table("dwellings")
+    op.drop_index(op.f("ix_case_trackings_tenant_id_matter_id"), table_name="case_trackings")
+    op.drop_index(op.f("ix_case_trackings_tenant_id_case_id"), table_name="case_trackings")
+    op.drop_table("case_trackings")
+    op.drop_index(op.f("ix_case_tasks_tenant_id_state_id"), table_name="case_tasks")
+    op.drop_index(op.f("ix_case_tasks_tenant_id_department_id_state_id"), table_name="case_tasks")
+    op.drop_index(op.f("ix_case_tasks_tenant_id_case_id_id"), table_name="case_tasks")
+    op.drop_index(op.f("ix_case_tasks_tenant_id_assignee_id_state_id"), table_name="case_tasks")
+    op.drop_index(op.f("ix_case_tasks_tenant_id_area_path_id"), table_name="case_tasks")
+    op.drop_index(op.f("ix_case_tasks_tenant_id_area_id"), table_name="case_tasks")
+    op.drop_table("case_tasks")
+    op.drop_table("case_steps")
+    op.drop_index(
+        "uq_case_reports_external",
+        table_name="case_reports",
+        postgresql_where=sa.text("external_reference IS NOT NULL"),
+    )
+    op.drop_index(
+        op.f("ix_case_reports_tenant_id_reporter_id_id"),
+        table_name="case_reports",
+        postgresql_where=sa.text("reporter_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("ix_case_reports_tenant_id_original_case_id"), table_name="case_reports")
+    op.drop_index(op.f("ix_case_reports_tenant_id_case_id_id"), table_name="case_reports")
+    op.drop_table("case_reports")
+    op.drop_table("case_clock_entries")
     op.drop_table("trusted_documents")
     op.drop_index(op.f("ix_shifts_tenant_id_starts_at_id"), table_name="shifts")
     op.drop_index(op.f("ix_shifts_tenant_id_post_id"), table_name="shifts")
@@ -2241,6 +2784,47 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_daily_reports_tenant_id_area_path_day"), table_name="daily_reports")
     op.drop_index(op.f("ix_daily_reports_tenant_id_area_id_day"), table_name="daily_reports")
     op.drop_table("daily_reports")
+    op.drop_index(op.f("ix_cases_tenant_id_workflow_id_state"), table_name="cases", postgresql_where=sa.text("is_open"))
+    op.drop_index(op.f("ix_cases_tenant_id_state_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_source_id"), table_name="cases")
+    op.drop_index(
+        op.f("ix_cases_tenant_id_reporter_id_id"),
+        table_name="cases",
+        postgresql_where=sa.text("reporter_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("ix_cases_tenant_id_reported_at_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_priority_id"), table_name="cases")
+    op.drop_index(
+        op.f("ix_cases_tenant_id_next_clock_at"),
+        table_name="cases",
+        postgresql_where=sa.text("next_clock_at IS NOT NULL"),
+    )
+    op.drop_index(
+        op.f("ix_cases_tenant_id_merged_into_id"),
+        table_name="cases",
+        postgresql_where=sa.text("merged_into_id IS NOT NULL"),
+    )
+    op.drop_index(
+        op.f("ix_cases_tenant_id_matter_id_longitude_latitude"), table_name="cases", postgresql_where=sa.text("is_open")
+    )
+    op.drop_index(op.f("ix_cases_tenant_id_matter_id_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_light_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_due_at_id"), table_name="cases", postgresql_where=sa.text("is_open"))
+    op.drop_index(op.f("ix_cases_tenant_id_department_id_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_closed_at_id"), table_name="cases")
+    op.drop_index(
+        op.f("ix_cases_tenant_id_breached_at_id"),
+        table_name="cases",
+        postgresql_where=sa.text("breached_at IS NOT NULL"),
+    )
+    op.drop_index(
+        op.f("ix_cases_tenant_id_assignee_id_id"),
+        table_name="cases",
+        postgresql_where=sa.text("assignee_id IS NOT NULL"),
+    )
+    op.drop_index(op.f("ix_cases_tenant_id_area_path_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_area_id"), table_name="cases")
+    op.drop_table("cases")
     op.drop_index(op.f("ix_buildings_tenant_id_storeys"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_name_id"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_longitude_latitude"), table_name="buildings")
@@ -2256,6 +2840,7 @@ def downgrade() -> None:
     op.drop_table("area_changes")
     op.drop_index(op.f("ix_api_client_keys_tenant_id_client_id"), table_name="api_client_keys")
     op.drop_table("api_client_keys")
+    op.drop_table("workflow_states")
     op.drop_index(op.f("ix_sign_ins_tenant_id_expires_at"), table_name="sign_ins")
     op.drop_index(op.f("ix_sign_ins_tenant_id_account_id"), table_name="sign_ins")
     op.drop_table("sign_ins")
@@ -2265,6 +2850,12 @@ def downgrade() -> None:
     op.drop_table("post_staffing")
     op.drop_index(op.f("ix_operator_sign_ins_operator_id"), table_name="operator_sign_ins")
     op.drop_table("operator_sign_ins")
+    op.drop_index(op.f("ix_matters_tenant_id_workflow_code_code"), table_name="matters")
+    op.drop_index(op.f("ix_matters_tenant_id_parent_id_code"), table_name="matters")
+    op.drop_index(op.f("ix_matters_tenant_id_name_zh_id"), table_name="matters")
+    op.drop_index(op.f("ix_matters_tenant_id_department_id"), table_name="matters")
+    op.drop_index(op.f("ix_matters_tenant_id_admission_code"), table_name="matters")
+    op.drop_table("matters")
     op.drop_index(op.f("ix_grid_workers_tenant_id_name_id"), table_name="grid_workers")
     op.drop_table("grid_workers")
     op.drop_table("grants")
@@ -2278,6 +2869,10 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_areas_tenant_id_code_id"), table_name="areas")
     op.drop_table("areas")
     op.drop_table("api_clients")
+    op.drop_index(
+        "uq_workflow_versions_current", table_name="workflow_versions", postgresql_where=sa.text("is_current")
+    )
+    op.drop_table("workflow_versions")
     op.drop_table("visit_forms")
     op.drop_table("tenants")
     op.drop_table("tenant_modules")
@@ -2306,6 +2901,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_departments_tenant_id_parent_id"), table_name="departments")
     op.drop_index(op.f("ix_departments_tenant_id_name_id"), table_name="departments")
     op.drop_table("departments")
+    op.drop_table("business_days")
     op.drop_table("award_kinds")
     op.drop_index(op.f("ix_audit_records_tenant_id_recorded_at_id"), table_name="audit_records")
     op.drop_index(op.f("ix_audit_records_tenant_id_object_id_id"), table_name="audit_records")

@@ -17,6 +17,7 @@ SLICES = (
     "cityloom.modules.areas",
     "cityloom.modules.registry",
     "cityloom.modules.grid",
+    "cityloom.modules.cases",
 )
 
 

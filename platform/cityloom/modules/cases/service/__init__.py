@@ -1,0 +1,25 @@
+"""What can be done with cases."""
+
+from cityloom.modules.cases.service.due import run_due
+from cityloom.modules.cases.service.handling import Given, Handler, act, comment, remind, supervise, visit
+from cityloom.modules.cases.service.intake import Reported, merge, report
+from cityloom.modules.cases.service.tasks import answer
+from cityloom.modules.cases.service.workflows import publish, rehearse, withdraw
+
+__all__ = [
+    "Given",
+    "Handler",
+    "Reported",
+    "act",
+    "answer",
+    "comment",
+    "merge",
+    "publish",
+    "rehearse",
+    "remind",
+    "report",
+    "run_due",
+    "supervise",
+    "visit",
+    "withdraw",
+]
