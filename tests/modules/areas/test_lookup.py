@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from math import cos, hypot, radians
 from typing import TYPE_CHECKING, Any
@@ -67,8 +68,6 @@ def near_edge(x: float, y: float, rings: Rings) -> bool:
 @st.composite
 def stars(draw: st.DrawFn) -> Rings:
     """A ring that may be concave, around (129.5, 42.9), sometimes with a hole around its middle."""
-    import math
-
     corners = draw(st.integers(3, 9))
     radii = draw(st.lists(st.floats(0.02, 0.1), min_size=corners, max_size=corners))
     shift_x, shift_y = draw(st.floats(-0.05, 0.05)), draw(st.floats(-0.05, 0.05))

@@ -258,7 +258,7 @@ async def _plan_merge(
     moving: list[Moving] = []
     touched: dict[UUID, m.Area] = {target.id: target}
     for source in sources:
-        service.closing_day(source, merged_on, today)
+        service.closing_day(source, merged_on, today, "mergedOn")
         inside = await tree.subtree_of(work, source)
         touched |= {a.id: a for a in inside}
         moving.append(([a for a in inside if a.id != source.id], lineage))
@@ -287,7 +287,7 @@ async def _plan_split(
     work.authorise(service.CREATE, area_path=above[0].path if above else "")
     today = tree.civil_day(work.now())
     tree.demand_open(area, today, ("id",))
-    service.closing_day(area, split_on, today)
+    service.closing_day(area, split_on, today, "splitOn")
     plan, known = Plan("SPLIT"), await tree.kinds(work)
     if not 1 < len(parts) <= MAXIMUM_PARTS or sum(part.takes_rest for part in parts) != 1:
         plan.problem(

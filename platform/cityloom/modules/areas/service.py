@@ -201,7 +201,7 @@ async def close_area(
     demand_version(version, area.version)
     today = tree.civil_day(work.now())
     tree.demand_open(area, today, ("id",))
-    day = closing_day(area, closed_on, today)
+    day = closing_day(area, closed_on, today, "closedOn")
     counts = await tree.residing_counts(work, [area.path])
     inside = [a for a in await tree.subtree_of(work, area) if a.id != area.id and tree.is_open(a, today)]
     if inside:
@@ -241,11 +241,11 @@ async def end_validity(work: Work, area: m.Area, day: date) -> None:
     work.audit(AuditEntry(action=CLOSE, object_tag="area", object_id=area.id, after={"valid_until": day.isoformat()}))
 
 
-def closing_day(area: m.Area, wanted: date | None, today: date) -> date:
+def closing_day(area: m.Area, wanted: date | None, today: date, name: str) -> date:
     """The day on which an area can be closed; refuses (`AreaValidityWrong`) the future and before its beginning."""
     day = wanted or today
     if day > today or (area.valid_from is not None and day < area.valid_from):
-        raise AreaValidityWrong(path=("on",))
+        raise AreaValidityWrong(path=(name,))
     return day
 
 
