@@ -9,12 +9,16 @@ import pytest
 import pytest_asyncio
 
 from cityloom.testing.clock import ManualClock
-from cityloom.testing.database import TestServer, start_server
+from cityloom.testing.database import ROOT, VAR, TestServer, start_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from starlette.applications import Starlette
+
+    from cityloom.app import Platform
     from cityloom.core.database import Database
+    from cityloom.testing.twins import Twin
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,42 @@ async def database(server: TestServer, admin_url: str) -> AsyncIterator[Database
     """The platform's connections to this worker's database."""
     async with server.open(admin_url) as opened:
         yield opened
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def opened(admin_url: str) -> AsyncIterator[Platform]:
+    """The whole platform over this worker's database."""
+    from cityloom.app import platform
+    from cityloom.settings import Settings
+
+    async with platform(Settings(var=VAR, tenants=ROOT / "tenants"), admin_url) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def app(opened: Platform) -> AsyncIterator[Starlette]:
+    """The application over `opened`, in this process."""
+    from cityloom.app import create_app
+
+    made = create_app(opened)
+    async with made.router.lifespan_context(made):
+        yield made
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def alder(opened: Platform, app: Starlette) -> Twin:
+    """A small city with a canary in every text."""
+    from cityloom.testing.twins import plant
+
+    return await plant(opened, app, "alder")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def birch(opened: Platform, app: Starlette) -> Twin:
+    """Alder's twin, which must never be seen from there."""
+    from cityloom.testing.twins import plant
+
+    return await plant(opened, app, "birch")
 
 
 @pytest.fixture

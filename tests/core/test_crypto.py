@@ -452,8 +452,8 @@ def test_masks_show_the_last_four() -> None:
     assert crypto.mask_identity_number("11010519491231002X") == "**************002X"
 
 
-@given(st.text(max_size=30))
+@given(st.text(st.characters(exclude_characters="*"), min_size=1, max_size=30))
 def test_a_mask_never_shows_the_number(number: str) -> None:
     for mask in (crypto.mask_phone(number), crypto.mask_identity_number(number)):
         assert len(mask) == len(number)
-        assert number not in mask or set(number) <= {"*"}
+        assert number not in mask

@@ -41,7 +41,7 @@ async def test_the_probes_find_what_they_may(alder: Twin, birch: Twin, opened: P
                 continue
             text = (await twin.send("city_administrator", operation.document, operation.variables)).text
             found[operation.field] = found.get(operation.field, 0) + text.count(twin.canary)
-        assert {"accounts", "areas", "buildings", "dwellings", "households", "residents", "tenant", "departments"} <= {
+        assert {"accounts", "areas", "buildings", "dwellings", "households", "residents", "city", "departments"} <= {
             name for name, count in found.items() if count
         }
 
@@ -135,7 +135,7 @@ async def test_a_bearer_of_one_surface_is_worth_nothing_on_the_other(
 
 
 async def test_no_header_or_body_chooses_the_tenant(alder: Twin, birch: Twin, probed: Callable[[int], None]) -> None:
-    document = "{ tenant { slug } }"
+    document = "{ city { slug } }"
     for headers in (
         {"x-tenant": birch.slug},
         {"x-tenant-id": str(birch.id)},

@@ -194,7 +194,7 @@ class Authenticator:
         return await self._remember(memo, token.hash, token.tenant_id, found)
 
     async def _demand_open(self, tenant_id: UUID) -> None:
-        self._snapshots.demand_contact()
+        await self._snapshots.demand_contact()
         try:
             tenant = await self._directory.get(tenant_id)
         except TenantNotFound:

@@ -33,6 +33,7 @@ CHANNEL = "cityloom_access"
 POLL_SECONDS = 1.0
 #: Older knowledge than this is not acted upon: everything is refused.
 CONTACT_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0
 _CACHED_RIGHTS = 20_000
 
 _VERSIONS = "SELECT tenant_id, version FROM access_versions WHERE tenant_id = ANY($1)"
@@ -66,6 +67,7 @@ class AccessSnapshots:
         self._contact: float | None = None
         self._listening: asyncio.Task[None] | None = None
         self._first_contact = asyncio.Event()
+        self._renewed: asyncio.Future[None] = asyncio.Future()
         self._watchers: list[Callable[[UUID], None]] = []
 
     async def __aenter__(self) -> Self:
@@ -85,9 +87,16 @@ class AccessSnapshots:
         """Call back with the tenant's id whenever its access changes: for subscriptions and caches of others."""
         self._watchers.append(callback)
 
-    def demand_contact(self) -> None:
-        """Refuse (`AccessUnavailable`) where the rules may be out of date."""
-        if self._contact is None or self._monotonic() - self._contact > CONTACT_SECONDS:
+    async def demand_contact(self) -> None:
+        """Refuse (`AccessUnavailable`) where the rules may be out of date.
+
+        A process that was only held up (by load, or asleep) is given a second to make contact first.
+        """
+        if self.is_current:
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._renewed), PATIENCE_SECONDS)
+        if not self.is_current:
             raise AccessUnavailable
 
     @property
@@ -137,7 +146,7 @@ class AccessSnapshots:
         return rights
 
     async def _current(self, tenant_id: UUID) -> _Known:
-        self.demand_contact()
+        await self.demand_contact()
         known = self._known.get(tenant_id)
         while known is None:
             async with self._database.session(Context(tenant_id)) as session:
@@ -170,6 +179,8 @@ class AccessSnapshots:
                     self.changed(UUID(bytes=tenant_id.bytes), version)
                 self._contact = asked_at
                 self._first_contact.set()
+                renewed, self._renewed = self._renewed, asyncio.Future()
+                renewed.set_result(None)
                 await asyncio.sleep(POLL_SECONDS)
         finally:
             connection.terminate()

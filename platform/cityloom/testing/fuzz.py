@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 #: Documents for each root field: few in `make test`, as many as `FUZZ_EXAMPLES` says in `make fuzz`.
-EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "3"))
 
 
 class ServerFault(AssertionError):

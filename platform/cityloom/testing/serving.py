@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 def free_port() -> int:
@@ -24,8 +24,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(factory: str) -> Iterator[str]:
-    """Serve an application `module:factory` by granian; yields its address once it listens, and stops it afterwards."""
+def served(factory: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Serve an application `module:factory` by granian; yields its address once it listens, and stops it afterwards.
+
+    `environment` is added to that of the tests.
+    """
     port = free_port()
     arguments = ["--interface", "asgi", "--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--factory"]
     # A file and not a pipe: a pipe that nobody reads fills up, and the server stands still.
@@ -34,7 +37,7 @@ def served(factory: str) -> Iterator[str]:
             [sys.executable, "-m", "granian", *arguments, factory],
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "PYTHONPATH": ":".join(path for path in sys.path if path)},
+            env={**os.environ, **(environment or {}), "PYTHONPATH": ":".join(path for path in sys.path if path)},
         )
         try:
             _wait_for(port, process, output)

@@ -12,6 +12,7 @@ from cityloom.access import models as access
 from cityloom.access.service.sessions import open_session
 from cityloom.core.crypto import identity_check_digit
 from cityloom.core.ids import new_id
+from cityloom.installed import modules
 from cityloom.tenancy.packs import PackSource
 from cityloom.tenancy.system import system_principal
 
@@ -100,7 +101,8 @@ def pack(slug: str, canary: str, division: str) -> PackSource:
         for role, area in sorted(HOLDERS.items())
     ]
     files = {
-        "tenant.toml": _MANIFEST.format(slug=slug, canary=canary, code=division),
+        "tenant.toml": _MANIFEST.format(slug=slug, canary=canary, code=division)
+        + "".join(f"\n[modules.{module.name}]\nenabled = true\n" for module in modules() if not module.is_core),
         "areas.csv": "\n".join(["code,name,kind,parent,valid_from,valid_to,longitude,latitude", *sorted(areas)]) + "\n",
         "accounts.csv": "\n".join(["login,name,locale,is_developer,enabled", *sorted(accounts)]) + "\n",
         "memberships.csv": "\n".join(["login,role,area,department,own", *sorted(memberships)]) + "\n",
