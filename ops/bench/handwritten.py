@@ -85,7 +85,7 @@ SELECT (
       WHERE tenant_id = $1::uuid AND area_path >= $2 AND area_path < $3 GROUP BY area_path
     ) c
     JOIN areas a ON a.tenant_id = $1::uuid AND a.path = c.area_path
-    ORDER BY c.count DESC, a.id LIMIT 1000
+    ORDER BY c.count DESC, c.area_path LIMIT 1000
   ) groups
 )::text FROM ctx
 """

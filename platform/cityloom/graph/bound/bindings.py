@@ -194,11 +194,16 @@ class RootNodeBinding(Binding):
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """Something to group by: an expression over the alias; `tag` turns it into global ids of that type."""
+    """Something to group by: an expression over the alias; `tag` turns it into global ids of that type.
+
+    `shown` makes the key of a group from what was grouped by, once per group: for what an index holds in order but
+    nobody wants to read.
+    """
 
     sql: Callable[[Any], ColumnElement[Any]]
     description: str
     tag: str | None = None
+    shown: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None
 
 
 @dataclass(slots=True)

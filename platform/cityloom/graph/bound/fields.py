@@ -173,10 +173,17 @@ def argument(
 
 
 def dimension(
-    sql: bd.Column | Callable[[Any], ColumnElement[Any]], description: str, *, tag: str | None = None
+    sql: bd.Column | Callable[[Any], ColumnElement[Any]],
+    description: str,
+    *,
+    tag: str | None = None,
+    shown: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None,
 ) -> bd.Dimension:
-    """Something to group by: a column or an expression over the alias; with `tag`, ids become global ids."""
-    return bd.Dimension(over(sql), description, tag)
+    """Something to group by: a column or an expression over the alias; with `tag`, ids become global ids.
+
+    `shown` makes a group's key of what was grouped by, for example an area's id of its path.
+    """
+    return bd.Dimension(over(sql), description, tag, shown)
 
 
 def over(sql: bd.Column | Callable[[Any], ColumnElement[Any]]) -> Callable[[Any], ColumnElement[Any]]:

@@ -217,36 +217,38 @@ def _groups(
     ]
     chosen = list(dict.fromkeys(str(getattr(item.plain, "value", item.plain)) for item in given["by"].plain))
     expressions = [build.secure(binding.by[name].sql(alias), alias) for name in chosen]
-    texts = [
-        global_id(build, tag, made) if (tag := binding.by[name].tag) else sa.cast(made, sa.Text())
-        for name, made in zip(chosen, expressions, strict=True)
-    ]
+    counted = [made.label(f"key {at}") for at, made in enumerate(expressions)] + [sa.func.count().label("count")]
+    wanted = fields_of(build, type_, nodes)
+    for key, group in wanted.items():
+        if (name := group[0].name.value) not in {"__typename", "keys", "count"}:
+            summand = binding.sums[definition_of(type_.fields[name]).python_name][0](alias)
+            total = sa.cast(sa.func.sum(build.secure(summand, alias)), sa.BigInteger())
+            counted.append(sa.func.coalesce(total, sa.literal_column("0")).label(f"sum {key}"))
+    # Counted first and shown afterwards: what is shown of a group is worked out once for it, not once for each row.
+    found = confined(sa.select(*counted).where(*where), alias)
+    found = found.group_by(*expressions) if expressions else found
+    found = found.order_by(sa.func.count().desc(), *expressions).limit(constant_int(size))
+    groups = found.subquery(build.name("counted"))
     columns: Columns = []
-    for key, group in fields_of(build, type_, nodes).items():
+    for key, group in wanted.items():
         match group[0].name.value:
             case "__typename":
                 columns.append((key, constant_text(type_.name)))
             case "keys":
-                columns.append((key, sa.func.json_build_array(*texts)))
+                columns.append((key, sa.func.json_build_array(*_shown(build, binding, chosen, groups))))
             case "count":
-                columns.append((key, sa.func.count()))
-            case name:
-                python_name = definition_of(type_.fields[name]).python_name
-                columns.append(
-                    (
-                        key,
-                        sa.func.coalesce(
-                            sa.cast(
-                                sa.func.sum(build.secure(binding.sums[python_name][0](alias), alias)), sa.BigInteger()
-                            ),
-                            sa.literal_column("0"),
-                        ),
-                    )
-                )
-    rows = (
-        confined(sa.select().where(*where), alias).group_by(*expressions)
-        if expressions
-        else confined(sa.select().where(*where), alias)
-    )
-    rows = rows.order_by(sa.func.count().desc(), *expressions).limit(constant_int(size))
-    return row_list(build, columns, rows, name="groups")
+                columns.append((key, groups.c.count))
+            case _:
+                columns.append((key, groups.c[f"sum {key}"]))
+    return row_list(build, columns, confined(sa.select(), groups), name="groups")
+
+
+def _shown(build: Build, binding: bd.RootAggregateBinding, chosen: list[str], groups: Any) -> list[ColumnElement[str]]:  # noqa: ANN401 - a sub-select
+    """The keys of a group as texts."""
+    shown: list[ColumnElement[str]] = []
+    for at, name in enumerate(chosen):
+        dimension, key = binding.by[name], groups.c[f"key {at}"]
+        if dimension.shown is not None:
+            key = build.secure(dimension.shown(key), groups)
+        shown.append(global_id(build, dimension.tag, key) if dimension.tag else sa.cast(key, sa.Text()))
+    return shown

@@ -16,21 +16,25 @@ WITH ctx AS MATERIALIZED (
      )
   SELECT convert_to(CAST((SELECT COALESCE(json_agg(groups__1)
                                         , CAST('[]' AS pg_catalog.json)) AS json
-                          FROM (SELECT json_build_array(CAST(houses__1.use AS text)
-                                                      , CAST($1 AS varchar) || replace(CAST(houses__1.district_id AS text)
+                          FROM (SELECT json_build_array(CAST(counted__1."key 0" AS text)
+                                                      , CAST($1 AS varchar) || replace(CAST(counted__1."key 1" AS text)
                                                                                      , '-'
                                                                                      , '')) AS keys
-                                     , count(*) AS count
-                                     , COALESCE(CAST(sum(houses__1.value_fen) AS bigint)
-                                              , 0) AS "valueFen"
-                                FROM houses AS houses__1
-                                WHERE houses__1.tenant_id = CAST($2 AS uuid)
-                                  AND houses__1.area_path >= CAST($3 AS varchar)
-                                  AND houses__1.area_path < CAST($4 AS varchar)
-                                GROUP BY houses__1.use, houses__1.district_id
-                                ORDER BY count(*) DESC
-                                       , houses__1.use
-                                       , houses__1.district_id
-                                LIMIT 1000) AS groups__1) AS text)
+                                     , counted__1.count AS count
+                                     , counted__1."sum valueFen" AS "valueFen"
+                                FROM (SELECT houses__1.use AS "key 0"
+                                           , houses__1.district_id AS "key 1"
+                                           , count(*) AS count
+                                           , COALESCE(CAST(sum(houses__1.value_fen) AS bigint)
+                                                    , 0) AS "sum valueFen"
+                                      FROM houses AS houses__1
+                                      WHERE houses__1.tenant_id = CAST($2 AS uuid)
+                                        AND houses__1.area_path >= CAST($3 AS varchar)
+                                        AND houses__1.area_path < CAST($4 AS varchar)
+                                      GROUP BY houses__1.use, houses__1.district_id
+                                      ORDER BY count(*) DESC
+                                             , houses__1.use
+                                             , houses__1.district_id
+                                      LIMIT 1000) AS counted__1) AS groups__1) AS text)
                   , 'UTF8') AS r0
   FROM ctx
