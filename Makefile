@@ -27,8 +27,7 @@ check: .venv/.dev .venv/.project
 	$(PY) -m mypy
 
 schema: .venv/.runtime .venv/.project
-	@$(PY) -m cityloom schema $(ARGS)
-	@$(PY) -m cityloom tenants schema --to schema/pack.schema.json
+	@exec $(PY) -m cityloom schema $(ARGS)
 
 bench: .venv/.runtime .venv/.project
 	@exec $(PY) -m cityloom bench $(NAME) $(ARGS)

@@ -77,7 +77,7 @@ def yanji(folder: Path) -> City:
             urban = kind == "COMMUNITY" and row.code[6] == "0"
             households = draw(row.code, 1_400, 3_600) if urban else draw(row.code, 90, 700)
             _grids(city, row.code, name, max(1, round(households / 350)))
-            if urban and households > 3_000:  # noqa: PLR2004 - large communities have a business quarter
+            if urban and households > 3_000:
                 city.add(f"{row.code}901", f"{name}商圈专属网格", "BUSINESS_GRID", row.code)
     return city
 

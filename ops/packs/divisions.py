@@ -41,7 +41,7 @@ def place_name(name: str, committee: str = "社区") -> str:
 def chinese(number: int) -> str:
     """A number from 1 to 99 in Chinese: 1 → 一, 12 → 十二, 20 → 二十."""
     tens, ones = divmod(number, 10)
-    return ("" if tens < 2 else NUMERALS[tens]) + ("十" if tens else "") + (NUMERALS[ones] if ones or not tens else "")  # noqa: PLR2004 - 十 stands alone
+    return ("" if tens < 2 else NUMERALS[tens]) + ("十" if tens else "") + (NUMERALS[ones] if ones or not tens else "")
 
 
 def draw(seed: str, low: int, high: int) -> int:

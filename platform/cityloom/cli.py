@@ -29,7 +29,7 @@ LATE = {
     "bench": "cityloom.bench:bench",
     "demo": "cityloom.demo.cli:demo",
     "graph": "cityloom.explaining:graph_app",
-    "schema": "cityloom.graph.cli:schema_command",
+    "schema": "cityloom.contracts:schema",
     "tenants": "cityloom.tenancy.cli:tenants_app",
 }
 

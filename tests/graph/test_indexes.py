@@ -92,7 +92,7 @@ def root_lists() -> list[RootList]:
     for name, field in ROOTS.items():
         binding = binding_of(field.extensions.get("strawberry-definition"))
         if isinstance(binding, RootConnectionBinding) and binding.limit is None:
-            bound: BoundType = binding.target.__bound__  # type: ignore[attr-defined] # of a bound type
+            bound: BoundType = binding.target.__bound__
             found.setdefault(bound.name, RootList(name, bound))
     return list(found.values())
 

@@ -233,15 +233,10 @@ def set_limit(
 @tenants_app.command("schema")
 def print_schema(
     ctx: typer.Context,
-    to: Annotated[Path | None, typer.Option(help="File to write; printed where none is given.")] = None,
 ) -> None:
-    """Write the JSON Schema of `tenant.toml`."""
+    """Print the JSON Schema of `tenant.toml`, for an editor; `cityloom schema` writes it with the other contracts."""
     shell: Shell = ctx.obj
-    text = schema_text(shell.modules(), shell.tenants)
-    if to is None:
-        sys.stdout.write(text)
-    else:
-        to.write_text(text, encoding="utf-8", newline="\n")
+    sys.stdout.write(schema_text(shell.modules(), shell.tenants))
 
 
 @module_app.command("enable")

@@ -189,7 +189,7 @@ async def test_codes_that_do_not_fit_the_new_place_need_new_ones(front: Front, a
         for kind, form in forms.items():
             await work.session.execute(update(AreaKind).where(AreaKind.code == kind).values(code_form=form))
     create = next(case for case in CASES if case.field == "areaCreate")
-    ids = {}
+    ids: dict[str, str] = {}
     for code, kind, parent in (
         ("222401001001", "COMMUNITY", alder.global_id("s1")),
         ("222401001002", "COMMUNITY", alder.global_id("s1")),
