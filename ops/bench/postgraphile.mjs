@@ -15,6 +15,8 @@ const settings = new Map(Object.entries(bearers));
 
 const preset = {
   extends: [PostGraphileAmberPreset],
+  // Otherwise there are conditions only on columns that an index begins with.
+  disablePlugins: ["PgIndexBehaviorsPlugin"],
   pgServices: [
     makePgService({
       poolConfig: {
