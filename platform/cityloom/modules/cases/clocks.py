@@ -55,6 +55,7 @@ class Clock:
     warned: frozenset[int] = frozenset()
     breached_at: datetime | None = None
     level: int = 0
+    raised_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,14 @@ def _after(clock: Clock, entry: Entry, calendar: BusinessCalendar) -> Clock:
             since = clock.running_since or entry.at
             span = clock.used + calendar.between(since, entry.due_at, is_working=clock.is_working)
             is_new = clock.due_at is not None and entry.due_at != clock.due_at
-            fresh = replace(clock, warned=frozenset(), breached_at=None, level=0) if is_new else clock
+            fresh = replace(clock, warned=frozenset(), breached_at=None, level=0, raised_at=None) if is_new else clock
             return replace(fresh, due_at=entry.due_at, limit=span if entry.limit is None else entry.limit)
         case "WARN":
             return replace(clock, warned=clock.warned | {entry.number or 0})
         case "BREACH":
             return replace(clock, breached_at=entry.at)
         case "ESCALATE":
-            return replace(clock, level=max(clock.level, entry.number or 0))
+            return replace(clock, level=max(clock.level, entry.number or 0), raised_at=entry.at)
         case _:
             return clock
 
@@ -217,7 +218,7 @@ def _next(which: Which, clock: Clock, flow: Workflow, calendar: BusinessCalendar
         return Entry("BREACH", which, clock.due_at, clock.state)
     if clock.level < len(flow.escalation):
         rung = flow.escalation[clock.level]
-        at = clock.breached_at
+        at = clock.raised_at or clock.breached_at
         if rung.after is not None:
             limit = read_limit(rung.after)
             at = calendar.add(at, calendar.span(limit), is_working=limit.is_working)
@@ -252,6 +253,7 @@ def stored(clocks: Clocks) -> dict[str, Any]:
             "warned": sorted(clock.warned),
             "breached_at": clock.breached_at.isoformat() if clock.breached_at else None,
             "level": clock.level,
+            "raised_at": clock.raised_at.isoformat() if clock.raised_at else None,
         }
         for which, clock in clocks.live.items()
     }
@@ -276,6 +278,7 @@ def restored(values: dict[str, Any]) -> Clocks:
                 warned=frozenset(one["warned"]),
                 breached_at=moment(one["breached_at"]),
                 level=one["level"],
+                raised_at=moment(one["raised_at"]),
             )
             for which, one in values.items()
         }

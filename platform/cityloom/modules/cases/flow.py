@@ -105,7 +105,7 @@ class Transition(PackRow):
 
 
 class Rung(PackRow):
-    """Whom an overdue case goes up to, this long after its deadline; nothing means at once."""
+    """Whom an overdue case goes up to, this long after the rung before (the first: the deadline), or at once."""
 
     after: LimitText | None = None
     to: Ladder
