@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
-from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics import AlwaysOffExemplarFilter, MeterProvider
 from opentelemetry.sdk.metrics.view import View
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -33,7 +33,7 @@ from cityloom.core.logs import redact
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from opentelemetry.metrics import Counter, Histogram
+    from opentelemetry.metrics import Histogram
     from opentelemetry.sdk.metrics.export import MetricReader
     from opentelemetry.trace import Span, Tracer
     from opentelemetry.util.types import Attributes, AttributeValue
@@ -119,6 +119,8 @@ class Telemetry:
             metric_readers=readers,
             resource=resource,
             views=[View(instrument_name="*", attribute_keys=set(ATTRIBUTES))],
+            # An exemplar ties a figure to the trace of one request: nobody reads them here, and each costs 3 µs.
+            exemplar_filter=AlwaysOffExemplarFilter(),
         )
 
     def prometheus(self) -> tuple[bytes, str]:
@@ -225,9 +227,32 @@ def trace_id() -> str:
     return made_up
 
 
+class Counter:
+    """A metric that only grows: adding is a look-up in a dictionary, which is read when metrics are collected.
+
+    OpenTelemetry's own counter takes 10 µs for each addition, a tenth of what answering a small query takes.
+    """
+
+    def __init__(self, name: str, description: str, unit: str) -> None:
+        self._sums: dict[tuple[tuple[str, AttributeValue], ...], float] = {}
+        metrics.get_meter(_SCOPE).create_observable_counter(name, [self._observe], unit, description)
+
+    def add(self, amount: float, attributes: Mapping[str, AttributeValue] | None = None) -> None:
+        """Count; attributes have few values each, because every combination is kept."""
+        key = tuple(attributes.items()) if attributes else ()
+        self._sums[key] = self._sums.get(key, 0) + amount
+
+    def _observe(self, _options: metrics.CallbackOptions) -> list[metrics.Observation]:
+        listed: dict[tuple[tuple[str, AttributeValue], ...], float] = {}
+        for key, total in self._sums.copy().items():
+            kept = tuple(item for item in key if item[0] in ATTRIBUTES)
+            listed[kept] = listed.get(kept, 0) + total
+        return [metrics.Observation(total, dict(key)) for key, total in listed.items()]
+
+
 def counter(name: str, description: str, unit: str = "1") -> Counter:
-    """A metric that only grows; may be made at import, counts from `setup` on. Unlisted labels are dropped."""
-    return metrics.get_meter(_SCOPE).create_counter(name, unit, description)
+    """A metric that only grows; may be made at import. Unlisted labels are dropped."""
+    return Counter(name, description, unit)
 
 
 def histogram(name: str, description: str, unit: str = "s", *, buckets: Sequence[float] = ()) -> Histogram:

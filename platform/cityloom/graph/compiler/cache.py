@@ -7,8 +7,7 @@ from collections.abc import Hashable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from opentelemetry import metrics
-
+from cityloom.core import telemetry
 from cityloom.graph.bound.bindings import Plain
 
 if TYPE_CHECKING:
@@ -16,13 +15,10 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-_meter = metrics.get_meter("cityloom.graph")
-_hits = _meter.create_counter("cityloom.graph.plan_cache.hits", description="Operations that found their plan")
-_misses = _meter.create_counter("cityloom.graph.plan_cache.misses", description="Operations that had to be compiled")
-_evictions = _meter.create_counter("cityloom.graph.plan_cache.evictions", description="Plans that made room for others")
-_seconds = _meter.create_histogram(
-    "cityloom.graph.plan_cache.compile_time", unit="s", description="Time to compile one plan"
-)
+_hits = telemetry.counter("cityloom.graph.plan_cache.hits", "Operations that found their plan.")
+_misses = telemetry.counter("cityloom.graph.plan_cache.misses", "Operations that had to be compiled.")
+_evictions = telemetry.counter("cityloom.graph.plan_cache.evictions", "Plans that made room for others.")
+_seconds = telemetry.histogram("cityloom.graph.plan_cache.compile_time", "Time to compile one plan.")
 
 
 class PlanCache(Generic[P]):
