@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from asyncio import timeout
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -83,7 +84,14 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
         directory = TenantDirectory(database, installed)
         await stack.enter_async_context(directory.listening())
         snapshots = await stack.enter_async_context(AccessSnapshots(database, Catalogue.of(installed)))
-        authenticator = Authenticator(database, snapshots, directory, clock=clock, environment=settings.environment)
+        authenticator = Authenticator(
+            database,
+            snapshots,
+            directory,
+            clock=clock,
+            environment=settings.environment,
+            trusts_forwarded_for=settings.trusts_forwarded_for,
+        )
         stack.push_async_callback(authenticator.close)
         tenants = TenantService(works, installed, settings.tenants)
         compiler = Compiler()
@@ -199,6 +207,9 @@ async def _own_platform() -> AsyncIterator[Platform]:
         message = f"{DATABASE_VARIABLE} or DATABASE_URL must name the database: start with `cityloom up`"
         raise RuntimeError(message)
     async with platform(settings, address) as opened:
+        # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
+        gc.freeze()
+        gc.enable()
         yield opened
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from cityloom.core.database import APP, OPERATOR, Database, role_url
 from cityloom.core.embedded import EmbeddedPostgres
-from cityloom.core.roles import role_password
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cityloom.core.database import Database
     from cityloom.settings import Settings
 
 
@@ -30,6 +29,10 @@ def storage(settings: Settings) -> Iterator[str]:
 
 def connections(settings: Settings, admin_url: str) -> Database:
     """The platform's own connections, as the roles that may not bypass row-level security."""
+    # Not needed by the process that only starts servers; loading SQLAlchemy is a good part of a second start.
+    from cityloom.core.database import APP, OPERATOR, Database, role_url
+    from cityloom.core.roles import role_password
+
     return Database(
         role_url(admin_url, APP, role_password(settings.var, APP)),
         role_url(admin_url, OPERATOR, role_password(settings.var, OPERATOR)),

@@ -77,16 +77,14 @@ def _write(path: Path, content: bytes) -> None:
 async def _is_in_place(settings: Settings, admin_url: str, before: dict[str, Any]) -> bool:
     """Whether the last `up` left this very state: same checkout, same database, credentials that still hold."""
     import asyncpg
-    from sqlalchemy.engine import make_url
 
-    from cityloom.core.database import asyncpg_arguments
     from cityloom.digests import digests
 
     if before.get("digests") != digests(settings):
         return False
     if datetime.fromisoformat(before["expires_at"]) - datetime.now(UTC) < _RENEW_BEFORE:
         return False
-    connection = await asyncpg.connect(**asyncpg_arguments(make_url(admin_url)))
+    connection = await asyncpg.connect(admin_url)
     try:
         stored = await connection.fetch("SELECT slug FROM tenants WHERE state = 'ACTIVE'")
     except asyncpg.UndefinedTableError:
