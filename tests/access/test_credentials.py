@@ -267,7 +267,7 @@ async def test_an_operator_signs_in_with_a_password_and_is_switched_off_at_once(
     with pytest.raises(LoginRefused):
         await operators.log_in_operator(*with_what, PASSWORD, clock=world.clock)
     assert await operators.set_operator_password(world.database, world.logins.passwords, login, PASSWORD)
-    token = await operators.log_in_operator(*with_what, PASSWORD, clock=world.clock)
+    token = (await operators.log_in_operator(*with_what, PASSWORD, clock=world.clock)).token
     await world.authenticator.operator_principal(token)
     await operators.switch_off_operator(world.database, operator_id)
     with pytest.raises(Unauthenticated):

@@ -101,6 +101,8 @@ class Authenticator:
         self._clock = clock
         self._environment = key_environment(environment)
         self._issuers = issuers or Issuers(database, clock)
+        # A provider that is registered or disabled counts as a change of its city's access: known within a second.
+        snapshots.watch(lambda _tenant_id: self._issuers.forget())
 
     async def close(self) -> None:
         """Close connections to identity providers."""
@@ -146,6 +148,7 @@ class Authenticator:
 
     async def operator(self, request: HTTPConnection) -> Principal:
         """The caller of the control plane: an operator, or nobody."""
+        caller_address.set(self._address(request))
         credential = credential_of(request)
         principal = ANONYMOUS if credential is None else await self.operator_principal(credential)
         return _in_language(principal, request)

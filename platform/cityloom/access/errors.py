@@ -159,6 +159,13 @@ class IssuerUnavailable(Refusal):
     zh = "目前无法读取身份提供方的密钥:请稍后重试。"
 
 
+class IdentityProviderTaken(Refusal):
+    """Tokens of {issuer} for the audience {audience!r} lead to another city: agree on an audience of its own."""
+
+    code = RefusalCode.CONFLICT
+    zh = "{issuer} 面向受众 {audience!r} 的令牌已归属其他城市:请使用独立的受众。"
+
+
 class RoleStillHeldInPack(Refusal):
     """Somebody still holds one of the roles {roles}, which the pack does not have: export it first, or revoke them."""
 

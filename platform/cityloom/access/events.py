@@ -137,6 +137,18 @@ class ClientChanged(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityProviderChanged(Event):
+    """An operator registered or disabled an identity provider of the city: the subject is the tenant."""
+
+    type: ClassVar[str] = "access.identity_provider.changed.v1"
+    subject_tag: ClassVar[str] = TENANT_TAG
+
+    issuer: str
+    audience: str
+    is_enabled: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessWritten(Event):
     """A pack was applied: the subject is the tenant; `tables` names the files whose rows differ now."""
 
@@ -160,4 +172,5 @@ EVENTS = (
     PolicyProposed,
     PolicyApplied,
     ClientChanged,
+    IdentityProviderChanged,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cityloom.access.api.control import AccessControlMutation, AccessControlQuery
 from cityloom.access.api.mutations import AccessMutation
 from cityloom.access.api.queries import AccessQuery
 from cityloom.access.api.shapes import Account, ApiClient, ApiClientKey, Department, Membership, PolicyProposal, Role
@@ -26,5 +27,6 @@ MODULE = Module(
         mutations=(AccessMutation,),
         types=(Department, Account, Role, Membership, ApiClient, ApiClientKey, PolicyProposal),
     ),
+    platform_api=GraphApi(queries=(AccessControlQuery,), mutations=(AccessControlMutation,)),
     pack_parts=(AccessPart(), MembershipsPart()),
 )

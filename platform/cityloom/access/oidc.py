@@ -76,6 +76,7 @@ class Issuers:
         self._http = http
         self._monotonic = monotonic
         self._providers: tuple[float, dict[str, list[m.IdentityProvider]]] | None = None
+        self._generation = 0
         self._keys: dict[str, _Keys] = {}
         self._tried_at: dict[str, float] = {}
         self._lock = asyncio.Lock()
@@ -84,6 +85,11 @@ class Issuers:
         """Close connections to issuers."""
         if self._http is not None:
             await self._http.aclose()
+
+    def forget(self) -> None:
+        """Read the registered providers anew when they are needed next."""
+        self._providers = None
+        self._generation += 1
 
     async def verify(self, token: str) -> Identity | None:
         """What the token says if it is valid, else None; refuses (`IssuerUnavailable`) where that cannot be known."""
@@ -125,13 +131,18 @@ class Issuers:
 
     async def _registered(self) -> dict[str, list[m.IdentityProvider]]:
         now = self._monotonic()
-        if self._providers is None or now - self._providers[0] > _PROVIDERS_SECONDS:
+        known = self._providers
+        if known is None or now - known[0] > _PROVIDERS_SECONDS:
+            generation = self._generation
             async with self._database.operator_sessions() as session:
                 found: dict[str, list[m.IdentityProvider]] = {}
                 for provider in await session.scalars(select(m.IdentityProvider).where(m.IdentityProvider.is_enabled)):
                     found.setdefault(provider.issuer, []).append(provider)
-            self._providers = (now, found)
-        return self._providers[1]
+            known = (now, found)
+            # What was read before a change was heard of may lack it.
+            if generation == self._generation:
+                self._providers = known
+        return known[1]
 
     async def _keys_of(self, uri: str, kid: object, *, is_suspect: bool = False) -> KeySet:
         known = self._keys.get(uri)

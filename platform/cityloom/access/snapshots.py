@@ -112,8 +112,9 @@ class AccessSnapshots:
         known = self._known.get(tenant_id)
         if known is None or known.version < version:
             self._known.pop(tenant_id, None)
-            for callback in self._watchers:
-                callback(tenant_id)
+        # Also where the rules were read meanwhile: what watchers keep may be older.
+        for callback in self._watchers:
+            callback(tenant_id)
 
     async def memo(self, tenant_id: UUID) -> dict[bytes, Any]:
         """A place to remember what was derived from a tenant's access; empty again after any change of it."""

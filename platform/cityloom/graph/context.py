@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from cityloom.core.errors import Forbidden, Unauthenticated
+from cityloom.core.principal import PrincipalKind
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
@@ -55,6 +58,15 @@ class OperatorWork:
     def locale(self) -> Locale:
         """The operator's language."""
         return self.principal.locale
+
+
+def demand_operator(principal: Principal, permission: str) -> str:
+    """Who acts, as the operators' log names them; refuses (`Unauthenticated`, `Forbidden`) whoever is no operator."""
+    if principal.kind is PrincipalKind.ANONYMOUS:
+        raise Unauthenticated
+    if principal.kind is not PrincipalKind.OPERATOR or principal.rights.scope(permission) is None:
+        raise Forbidden(permission=permission)
+    return f"operator:{principal.account_id}"
 
 
 class ModulesOf(Protocol):

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
-from cityloom.core.errors import Forbidden, InvalidInput, Unauthenticated
-from cityloom.core.principal import Principal, PrincipalKind
+from cityloom.core.errors import InvalidInput
 from cityloom.graph import bound as b
-from cityloom.graph.context import GraphContext, OperatorWork
+from cityloom.graph.context import GraphContext, OperatorWork, demand_operator
 from cityloom.tenancy.api.shapes import (
     PackApplication,
     PackApplyInput,
@@ -33,6 +32,8 @@ from cityloom.tenancy.service import TenantService
 if TYPE_CHECKING:
     from typing import Any
 
+    from cityloom.core.principal import Principal
+
 READ, CHANGE = "platform.tenant.read", "platform.tenant.change"
 LONGEST_REASON = 500
 
@@ -41,10 +42,7 @@ Slug = Annotated[str, strawberry.argument(description="The tenant's short name."
 
 def _service(principal: Principal, services: dict[type, Any], permission: str) -> TenantService:
     """The verbs of operators, for an operator; refuses (`Unauthenticated`, `Forbidden`) everybody else."""
-    if principal.kind is PrincipalKind.ANONYMOUS:
-        raise Unauthenticated
-    if principal.rights.scope(permission) is None:
-        raise Forbidden(permission=permission)
+    demand_operator(principal, permission)
     found: TenantService = services[TenantService]
     return found
 
