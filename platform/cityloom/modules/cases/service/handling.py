@@ -93,6 +93,7 @@ async def act(
     case, scope = await record.reach(work, case_id, HANDLE, version=version)
     flow = await flow_of(work, case.workflow_id)
     chosen = choose(flow, case.state, verb, transition)
+    _demand_another(work, case, chosen)
     await demand_one_of(work, case, chosen.who, scope)
     await _guard(work, case, flow, chosen)
     matter = (
@@ -150,11 +151,15 @@ def choose(flow: Workflow, state: str, verb: str | None, code: str | None) -> Tr
     return meant[0]
 
 
-async def _guard(work: Work, case: m.Case, flow: Workflow, transition: Transition) -> None:
+def _demand_another(work: Work, case: m.Case, transition: Transition) -> None:
     account = work.principal.account_id
     is_resolver = account is not None and account == case.resolved_by_id
     if is_resolver and (transition.verb in JUDGING or "not_resolver" in transition.guards):
         raise NotByTheResolver(path=("id",))
+
+
+async def _guard(work: Work, case: m.Case, flow: Workflow, transition: Transition) -> None:
+    account = work.principal.account_id
     if "not_reporter" in transition.guards and account is not None and account == case.reporter_id:
         raise GuardFailed(path=("id",), guard="not_reporter")
     if "not_overdue" in transition.guards and case.breached_at is not None:

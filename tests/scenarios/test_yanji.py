@@ -1,0 +1,86 @@
+"""Yanji: the four-light whistle (四色灯吹哨报到). Red found, blue whistled, yellow to accept, green closed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from cityloom.testing.scenarios import Story
+
+GRID = "222401001001001"
+
+
+async def test_rubbish_from_a_residents_photo_to_the_green_light(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("yanji")
+    await city.resident("jin")
+    case, code = await city.report("jin", "E01002", GRID, "三单元门口堆放垃圾", source="SNAP")
+    assert (await city.case(case))["light"] == "RED"
+    # The grid worker of another community does not see it; the one of this grid does.
+    mine = "query ($id: ID!) { case(id: $id) { id } }"
+    assert (await city.ask("grid-02-1", mine, {"id": case}))["case"] is None
+    assert (await city.ask("grid-01-1", mine, {"id": case}))["case"] == {"id": case}
+    await city.pass_time(minutes=20)
+    urban = await city.department("urban")
+    assert await city.step("grid-01-1", "Whistle", case, departmentId=urban) == "NOT_YOURS"
+    assert await city.step("community-01", "Whistle", case, departmentId=urban) == "whistled"
+    assert (await city.case(case))["light"] == "BLUE"
+    await city.pass_time(hours=1)
+    assert await city.step("urban-officer", "Accept", case) == "handling"
+    assert await city.step("urban-officer", "Resolve", case) == "NEED_MISSING"
+    assert await city.step("urban-officer", "Resolve", case, comment="已清运") == "resolved"
+    assert (await city.case(case))["light"] == "YELLOW"
+    follow = "query ($code: String!) { caseTracking(code: $code) { light stateZh case { id } } }"
+    shown = (await city.ask("jin", follow, {"code": code}))["caseTracking"]
+    assert shown == {"light": "YELLOW", "stateZh": "待验收", "case": {"id": case}}
+    assert await city.step("urban-officer", "Verify", case) == "NOT_BY_THE_RESOLVER"
+    assert await city.step("community-01", "Verify", case) == "verified"
+    assert await city.step("community-01", "Close", case) == "closed"
+    closed = await city.case(case)
+    assert (closed["light"], closed["isOpen"], closed["dueAt"], closed["wasLate"]) == ("GREEN", False, None, False)
+    given = {"id": case, "satisfaction": 5}
+    visited = await city.change("community-01", "caseVisitReturn", given, "... on CaseStep { verb }")
+    assert visited["verb"] == "VISIT"
+
+
+async def test_a_whistle_that_nobody_answers_goes_up(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("yanji")
+    case, _ = await city.report("grid-01-1", "E05004", GRID, "占道经营", source="GRID")
+    await city.step("community-01", "Whistle", case, departmentId=await city.department("urban"))
+    # Four hours of work from Monday 09:00: 09:00 to 12:00 and 13:30 to 14:30.
+    assert (await city.case(case))["dueAt"] == "2026-03-02T06:30:00.000000Z"
+    await city.pass_time(hours=5, minutes=29)
+    assert (await city.case(case))["isOverdue"] is False
+    await city.pass_time(minutes=1)
+    late = await city.case(case)
+    assert (late["isOverdue"], late["level"], late["escalatedTo"]) == (True, 1, {"login": "grid-lead-01"})
+    await city.pass_time(hours=4)
+    late = await city.case(case)
+    assert (late["level"], late["escalatedTo"]) == (2, {"login": "lead-01"})
+    await city.pass_time(days=1)
+    late = await city.case(case)
+    assert (late["level"], late["escalatedTo"]) == (3, {"login": "admin"})
+    assert await city.step("urban-officer", "Accept", case) == "handling"
+    in_time = await city.case(case)
+    assert (in_time["isOverdue"], in_time["level"], in_time["wasLate"]) == (False, 0, True)
+
+
+async def test_an_emergency_has_the_matters_own_limits(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("yanji")
+    case, _ = await city.report("grid-01-1", "E04002", GRID, "自来水管爆裂", source="GRID")
+    found = await city.case(case, "priority dueAt")
+    assert found == {"priority": "URGENT", "dueAt": "2026-03-02T01:10:00.000000Z"}
+    await city.pass_time(minutes=5)
+    # Nobody is named: it goes to the department that owns the matter.
+    assert await city.step("community-01", "Dispatch", case) == "whistled"
+    assert (await city.case(case))["department"] == {"code": "emergency"}
+
+
+async def test_the_catalogue_has_more_than_two_hundred_items(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("yanji")
+    found = await city.ask("admin", "{ matters(where: {isReportable: {eq: true}}) { totalCount } }")
+    assert found["matters"]["totalCount"] >= 200
+    figures = "{ caseStats(by: [LIGHT]) { keys count overdue late closureSeconds satisfied rated } }"
+    board = await city.ask("lead-01", figures)
+    assert {group["keys"][0] for group in board["caseStats"]} <= {"RED", "BLUE", "YELLOW", "GREEN"}
