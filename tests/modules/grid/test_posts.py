@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -184,7 +184,7 @@ async def test_holders_in_valid_time_equal_a_model(
             and (most[post] is None or sum((post, p, day) in held for p in range(3)) < most[post])  # type: ignore[operator] # not None
             for day in days
         )
-        given_ = {
+        given_: dict[str, Any] = {
             "account_id": people[person],
             "post_id": roster.posts[post],
             "area_id": tree.id("s1c1g1"),

@@ -232,6 +232,13 @@ class ReportAcknowledged(Refusal):
     zh = "该日报已被确认,不能再修改。"
 
 
+class ReportedElsewhere(Refusal):
+    """You have handed in a report of this day for another area."""
+
+    code = RefusalCode.CONFLICT
+    zh = "您已为其他区域提交当日日报。"
+
+
 class FormulaMalformed(Refusal):
     """The formula cannot be used: {reason_en}."""
 
@@ -343,6 +350,7 @@ REFUSALS: dict[str, Callable[[], Refusal]] = {
     "uq_patrols_under_way": PatrolUnderWay,
     "uq_score_periods_tenant_id_area_id_formula_id_starts_on_ends_on": lambda: PeriodTaken(path=("startsOn",)),
     "uq_patrol_days_tenant_id_account_id_day": DayEvaluatedElsewhere,
+    "uq_daily_reports_tenant_id_account_id_day": lambda: ReportedElsewhere(path=("day",)),
     "uq_score_appeals_open": lambda: AppealOpen(path=("scoreId",)),
     "uq_awards_once": lambda: AwardGivenAlready(path=("scoreId",)),
     "fk_post_assignments_post": PostStillHeld,

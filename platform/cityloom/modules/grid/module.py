@@ -32,6 +32,7 @@ from cityloom.modules.grid.api.shapes import (
     WorkerPosition,
 )
 from cityloom.modules.grid.events import EVENTS
+from cityloom.modules.grid.pack import GridPart
 from cityloom.modules.grid.permissions import PERMISSIONS
 from cityloom.modules.grid.settings import GridSettings
 
@@ -72,5 +73,6 @@ MODULE = Module(
             Award,
         ),
     ),
+    pack_parts=(GridPart(),),
     events=EVENTS,
 )

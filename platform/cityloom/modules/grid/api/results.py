@@ -147,7 +147,6 @@ class ScoreFormula(b.Node):
     tag="sper",
     module="grid",
     read="grid.score.read",
-    scope=b.ScopeRule(area=m.ScorePeriod.area_path),
     orderings={"STARTS": (m.ScorePeriod.starts_on,)},
 )
 class ScorePeriod(b.Node):

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, Index, UniqueConstraint, text
+from sqlalchemy import BigInteger, CheckConstraint, Date, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,8 +36,11 @@ class ScoreFormula(TenantTable, Base):
     created_at: Mapped[datetime]
 
 
-class ScorePeriod(Tracked, AreaScoped, TenantTable, Base):
-    """Everybody with a post in an area is scored over some days by one version of a formula."""
+class ScorePeriod(Tracked, TenantTable, Base):
+    """Everybody with a post in an area is scored over some days by one version of a formula.
+
+    Not behind the area wall: who sees a score sees which period it is of, and that names nobody.
+    """
 
     __tablename__ = "score_periods"
     __table_args__ = (
@@ -52,6 +55,8 @@ class ScorePeriod(Tracked, AreaScoped, TenantTable, Base):
     )
 
     formula_id: Mapped[UUID]
+    area_id: Mapped[UUID]
+    area_path: Mapped[str] = mapped_column(Text(collation="C"))
     starts_on: Mapped[date] = mapped_column(Date)
     ends_on: Mapped[date] = mapped_column(Date)
     state: Mapped[str]

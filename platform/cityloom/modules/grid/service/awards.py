@@ -16,6 +16,7 @@ from cityloom.modules.grid.errors import (
     not_found,
 )
 from cityloom.modules.grid.service import rows
+from cityloom.modules.grid.service.scores import demand_whole_period
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,15 +29,15 @@ GRANT = "grid.award.grant"
 async def grant_award(work: Work, *, kind: str, score_id: UUID | None, citation: str | None = None) -> m.Award:
     """Give the worker of a published score an award, within the places that a period has of it.
 
-    Refuses (`Forbidden`, `NotFound`, `PeriodNotPublished`, `ScoreTooLow`, `AwardsGone`, `AwardGivenAlready`,
-    `TextTooLong`).
+    Whoever grants may do so in the whole area of the period. Refuses (`Forbidden`, `NotFound`, `PeriodNotPublished`,
+    `ScoreTooLow`, `AwardsGone`, `AwardGivenAlready`, `TextTooLong`).
     """
     score = await rows.reach(work, m.Score, score_id, GRANT, path=("scoreId",))
     # The lock lets awards of one kind be given one after the other: places are counted below.
     award_kind = await work.session.scalar(select(m.AwardKind).where(m.AwardKind.code == kind).with_for_update())
     if award_kind is None:
         raise not_found("award_kinds", ("kind",))
-    period = await work.session.get_one(m.ScorePeriod, (work.tenant_id, score.period_id))
+    period = await demand_whole_period(work, score.id, GRANT)
     if period.state != "PUBLISHED":
         raise PeriodNotPublished(path=("scoreId",))
     least = award_kind.least_points_milli

@@ -81,7 +81,7 @@ async def reach(
         select(model).where(model.id == row_id).with_for_update().execution_options(populate_existing=True)
     )
     seen = work.rights.scope(reads or KNOWN[model][1])
-    is_everybodys = model is m.PostAssignment
+    is_everybodys = model in {m.PostAssignment, m.ScorePeriod}
     if found is None or seen is None or not (is_everybodys or reaches(work, seen, found)):
         # Whoever may not do this at all is told so, whether or not the thing exists.
         work.authorise(permission)

@@ -224,7 +224,8 @@ async def decide_appeal(
 ) -> m.ScoreAppeal:
     """Decide an appeal; where it is upheld, points (thousandths, up or down) are added and ranks are made anew.
 
-    Refuses what `rows.reach` refuses, `OwnAppeal`, `AppealDecided`, `AdjustmentWrong`, `TextTooLong`.
+    Whoever decides may do so in the whole area of the period. Refuses what `rows.reach` refuses, `OwnAppeal`,
+    `AppealDecided`, `AdjustmentWrong`, `Forbidden`, `TextTooLong`.
     """
     appeal = await rows.reach(work, m.ScoreAppeal, appeal_id, DECIDE, version=version)
     if appeal.account_id == rows.caller(work):
@@ -233,6 +234,7 @@ async def decide_appeal(
         raise AppealDecided(path=("id",))
     if (adjustment_milli != 0) != upheld or abs(adjustment_milli) > LARGEST_MILLI:
         raise AdjustmentWrong(path=("adjustmentMilli",), most=LARGEST_MILLI)
+    await demand_whole_period(work, appeal.score_id, DECIDE)
     state = "UPHELD" if upheld else "REJECTED"
     await rows.write(
         work,
@@ -265,6 +267,23 @@ async def decide_appeal(
         )
     )
     return appeal
+
+
+async def demand_whole_period(work: Work, score_id: UUID, permission: str) -> m.ScorePeriod:
+    """The period of a score, locked, for a caller who may do this in all of it; refuses (`Forbidden`).
+
+    Ranks are made, and places of awards counted, over the whole period: who sees a part of it would get them wrong.
+    """
+    period = await work.session.scalar(
+        select(m.ScorePeriod)
+        .join(m.Score, m.Score.period_id == m.ScorePeriod.id)
+        .where(m.Score.id == score_id)
+        .with_for_update(of=m.ScorePeriod)
+    )
+    if period is None:
+        raise not_found("score_periods", ())
+    work.authorise(permission, area_path=period.area_path)
+    return period
 
 
 async def _demand_published(work: Work, score: m.Score, path: tuple[str, ...]) -> None:
