@@ -33,7 +33,7 @@ from cityloom.graph.compiler import Compiler
 from cityloom.graph.context import OperatorWork
 from cityloom.graph.execution import GraphExecutor
 from cityloom.graph.schema import Contracts
-from cityloom.graph.trusted import TrustedDocuments
+from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
@@ -43,6 +43,7 @@ from cityloom.settings import Settings
 from cityloom.storage import connections
 from cityloom.tenancy.directory import TenantDirectory
 from cityloom.tenancy.keys import KeyRing
+from cityloom.tenancy.limits import demand_room
 from cityloom.tenancy.service import TenantService
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from cityloom.core.database import Database
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work
+    from cityloom.graph.models import TrustedDocument
 
 
 @dataclass(slots=True)
@@ -104,6 +106,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             KeyRing: KeyRing(FileKeyProvider(settings.var / "keys" / "tenants"), database, clock),
             Logins: Logins(works, directory, Passwords(), LoginThrottles(database, clock)),
             Compiler: compiler,
+            DocumentRoom: DocumentRoom(_demand_room_for_documents),
         }
         tenant_api = GraphExecutor(
             Contracts(installed, "tenant"),
@@ -145,6 +148,10 @@ def _allowance_of(directory: TenantDirectory, principal: Principal) -> Allowance
         return Allowance()
     per_minute = config.limit("client_cost_per_minute")
     return Allowance(config.limit("operation_cost"), per_minute, per_minute / 60)
+
+
+async def _demand_room_for_documents(work: Work, table: type[TrustedDocument], count: int) -> None:
+    await demand_room(work, "trusted_documents", table, count)
 
 
 @asynccontextmanager

@@ -138,13 +138,13 @@ async def test_a_tenant_is_suspended_resumed_and_configured(opened: Platform, sl
         ("tenantResume", {}, lambda t: t["state"] == "ACTIVE"),
         (
             "tenantModuleDisable",
-            {"module": "registry"},
-            lambda t: {"name": "registry", "isEnabled": False} in t["modules"],
+            {"module": "cases"},
+            lambda t: {"name": "cases", "isEnabled": False} in t["modules"],
         ),
         (
             "tenantModuleEnable",
-            {"module": "registry"},
-            lambda t: {"name": "registry", "isEnabled": True} in t["modules"],
+            {"module": "cases"},
+            lambda t: {"name": "cases", "isEnabled": True} in t["modules"],
         ),
         ("tenantLimitSet", {"name": "areas", "value": 3}, lambda t: {"name": "areas", "value": 3} in t["limits"]),
     ):

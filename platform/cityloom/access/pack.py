@@ -31,6 +31,7 @@ from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.tenancy.events import TENANT_TAG
+from cityloom.tenancy.limits import demand_room
 from cityloom.tenancy.packs import CsvTable, Difference, PackPart, PackRow, Table
 
 if TYPE_CHECKING:
@@ -368,6 +369,7 @@ async def _write_departments(work: Work, difference: Difference[DepartmentRow]) 
 async def _write_accounts(work: Work, difference: Difference[AccountRow]) -> None:
     names = [row.login for row in difference.added + difference.removed] + [new.login for _, new in difference.changed]
     rows = {row.login: row for row in await work.session.scalars(select(m.Account).where(m.Account.login.in_(names)))}
+    await demand_room(work, "accounts", m.Account, sum(row.login not in rows for row in difference.added))
     for wanted in [*difference.added, *(new for _, new in difference.changed)]:
         row = rows.get(wanted.login)
         if row is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +20,9 @@ from cityloom.core.ids import new_id
 from cityloom.core.principal import EVERYWHERE, subtree
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from sqlalchemy import TextClause
     from sqlalchemy.orm import ORMExecuteState
 
 OWNER, APP, OPERATOR, WORKER = "cityloom_owner", "cityloom_app", "cityloom_operator", "cityloom_worker"
@@ -129,11 +133,30 @@ class TenantSession(Session):
 
 @event.listens_for(TenantSession, "after_begin")
 def _set_context(session: Session, _transaction: object, connection: Connection) -> None:
-    context: Context = session.info["context"]
-    connection.execute(
+    connection.execute(*_context_statement(session.info["context"]))
+
+
+def _context_statement(context: Context) -> tuple[TextClause, dict[str, str]]:
+    """The one statement that says for which tenant and within which wall a transaction works."""
+    return (
         text(f"SELECT {SET_CONTEXT.format(tenant=':tenant', low=':low', high=':high')}"),
         {"tenant": str(context.tenant_id), "low": context.wall[0], "high": context.wall[1]},
     )
+
+
+@asynccontextmanager
+async def beyond_wall(session: AsyncSession) -> AsyncIterator[None]:
+    """Let the statements of the block see all areas of the session's tenant: to count what the caller may not read.
+
+    Nothing that is read so may be told to the caller but a number. After an error the wall stays open: the transaction
+    must end, as a unit of work does.
+    """
+    context: Context = session.info["context"]
+    # What is pending is written within the wall, not when the first statement of the block asks for it.
+    await session.flush()
+    await session.execute(*_context_statement(Context(context.tenant_id)))
+    yield
+    await session.execute(*_context_statement(context))
 
 
 @event.listens_for(TenantSession, "do_orm_execute")

@@ -17,6 +17,7 @@ from cityloom.modules.areas.models import Area, AreaKind
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.people import keys_of
 from cityloom.tenancy.events import TENANT_TAG
+from cityloom.tenancy.limits import demand_room
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ async def fill(
     """Fill a tenant; `progress` is told how many residents are done, and of how many.
 
     The same seed again adds nothing; `full` after `small` adds what is missing. No events are emitted, one audit entry
-    says that it was done. Refuses (`NoGrids`, `OtherPopulation`).
+    says that it was done. Refuses (`NoGrids`, `OtherPopulation`); `TenantLimitReached` leaves what was filled before.
     """
     principal = system_principal(tenant_id)
     async with works.begin(principal) as work:
@@ -127,6 +128,7 @@ async def _write(
         await work.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
         if await _present(work, principal.tenant_id, seed, [chunk]):
             return False
+        await demand_room(work, "residents", m.Resident, rows.count(m.Resident))
         await loading.load(work, rows)
     return True
 

@@ -20,7 +20,7 @@ from cityloom.graph.documents import document_id
 from cityloom.graph.models import RestrictedClient, TrustedDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from cityloom.core.database import Database
     from cityloom.core.principal import Principal
@@ -51,6 +51,16 @@ class TrustedDocumentsOnly(Refusal):
 
     code = RefusalCode.FORBIDDEN
     zh = "该客户端只能使用已登记的文档:请用 documentId 代替 query。"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRoom:
+    """Refuses documents beyond a tenant's limit, in `work.services[DocumentRoom]`; limits are known higher up.
+
+    `demand(work, table, count)` is called with 0 after the rows were added.
+    """
+
+    demand: Callable[[Work, type[TrustedDocument], int], Awaitable[None]]
 
 
 class Trusted(Protocol):
@@ -197,7 +207,10 @@ _CONSTRAINTS: Final = {"fk_trusted_documents_client": _no_client, "fk_restricted
 
 
 async def register(work: Work, entries: list[Entry], client_id: UUID | None) -> int:
-    """Register documents for one client, or for all where `client_id` is None; answers how many ids are new."""
+    """Register documents for one client, or for all where `client_id` is None; answers how many ids are new.
+
+    Refuses more than the tenant may have, where the installation has limits (`DocumentRoom`).
+    """
     rows = [
         {
             "tenant_id": work.tenant_id,
@@ -216,7 +229,11 @@ async def register(work: Work, entries: list[Entry], client_id: UUID | None) -> 
         found = await work.session.scalars(
             insert(TrustedDocument).on_conflict_do_nothing().returning(TrustedDocument.id), rows
         )
-        return len(found.all())
+        added = len(found.all())
+    room: DocumentRoom | None = work.services.get(DocumentRoom)
+    if added and room is not None:
+        await room.demand(work, TrustedDocument, 0)
+    return added
 
 
 async def restrict(work: Work, client_id: UUID, *, is_restricted: bool) -> None:

@@ -77,6 +77,13 @@ class LimitOutOfBounds(Refusal):
     zh = "限额 {limit!r} 须在 {least} 与 {most} 之间;实际为 {value}。"
 
 
+class TenantLimitReached(Refusal):
+    """The city may have {value} under its limit {limit!r}, and this would make it {actual}: ask for a higher limit."""
+
+    code: ClassVar[RefusalCode] = RefusalCode.LIMIT_EXCEEDED
+    zh = "该城市的限额 {limit!r} 为 {value},此操作将使其达到 {actual}:请申请提高限额。"
+
+
 class PackBeingApplied(Refusal):
     """The configuration of {slug!r} is being changed by somebody else; try again when that is done."""
 

@@ -21,6 +21,7 @@ from cityloom.core.constraints import refusing
 from cityloom.core.errors import InvalidInput, NotFound
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.tenancy.limits import demand_room
 
 if TYPE_CHECKING:
     from cityloom.core.text import Locale
@@ -69,7 +70,7 @@ async def account_of(work: Work, account_id: UUID | None) -> m.Account:
 
 
 async def create_account(work: Work, draft: AccountDraft) -> m.Account:
-    """A new account without any role; refuses a taken or malformed login and a weak password."""
+    """A new account without any role; refuses a taken or malformed login, a weak password, and one too many."""
     demand_everywhere(work, "access.account.create")
     if not _LOGIN.match(draft.login):
         raise InvalidInput(
@@ -79,6 +80,7 @@ async def create_account(work: Work, draft: AccountDraft) -> m.Account:
             path=("login",),
         )
     _check_name(draft.name)
+    await demand_room(work, "accounts", m.Account, 1)
     stored = await passwords_of(work).hash(draft.password, login=draft.login) if draft.password else None
     async with refusing(work, {"uq_accounts_tenant_id_login": lambda: LoginTaken(value=draft.login, path=("login",))}):
         row = m.Account(

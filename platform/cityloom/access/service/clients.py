@@ -21,6 +21,7 @@ from cityloom.core.errors import InvalidInput, NotFound
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.settings import Settings
+from cityloom.tenancy.limits import demand_room
 
 if TYPE_CHECKING:
     from cityloom.core.work import Work
@@ -53,6 +54,8 @@ async def create_client(work: Work, name: str, permissions: list[str]) -> m.ApiC
     """A new API client with a service account of its own, which holds no role yet; `permissions` cap its roles."""
     demand_everywhere(work, CHANGES)
     _check(work, name, permissions)
+    await demand_room(work, "api_clients", m.ApiClient, 1)
+    await demand_room(work, "accounts", m.Account, 1)
     row_id = new_id()
     async with refusing(work, {"uq_api_clients_tenant_id_name": lambda: ClientNameTaken(value=name, path=("name",))}):
         account = m.Account(id=new_id(), login=f"client-{row_id.hex}", name=name, kind="SERVICE", created_at=work.now())

@@ -17,6 +17,7 @@ from cityloom.modules.areas.boundary import read_boundary
 from cityloom.modules.areas.codes import CodeForm, check_code, is_pattern
 from cityloom.modules.areas.errors import AreaKindStillInUse, AreaStillInUse
 from cityloom.modules.areas.events import TreeWritten
+from cityloom.tenancy.limits import demand_room
 from cityloom.tenancy.packs import CsvTable, GeoJsonTable, PackPart, PackRow, PackText, TomlTable
 
 if TYPE_CHECKING:
@@ -253,6 +254,7 @@ async def _add(work: Work, added: tuple[AreaRow, ...], latest: dict[str, m.Area]
     """Insert areas by the thousand, parents first: what `create_area` checks one by one, `check` has checked."""
     if not added:
         return
+    await demand_room(work, "areas", m.Area, len(added))
     label = await tree.next_label(work)
     # Nothing lies in an area that is only now made: its first child needs no question.
     position: dict[UUID | None, int] = {}

@@ -23,6 +23,7 @@ from cityloom.modules.areas.errors import (
     ChangedMeanwhile,
     CoordinateOutOfRange,
 )
+from cityloom.tenancy.limits import demand_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,7 +77,7 @@ async def create_area(  # noqa: PLR0913 - the columns of an area
     """Create an area at the end of its siblings; valid from today where nothing is said (None: since ever).
 
     Refuses (`Forbidden`, `AreaKindUnknown`, `AreaNotFound`, `AreaLevelWrong`, `AreaTooDeep`, `AreaCodeMalformed`,
-    `AreaCodeTaken`, `AreaNameMalformed`, `BoundaryMalformed`, `AreaValidityWrong`).
+    `AreaCodeTaken`, `AreaNameMalformed`, `BoundaryMalformed`, `AreaValidityWrong`, `TenantLimitReached`).
     """
     await tree.lock_tree(work)
     parent = await tree.place_in(work, parent_id, ("parentId",)) if parent_id is not None else None
@@ -84,6 +85,7 @@ async def create_area(  # noqa: PLR0913 - the columns of an area
     known = await tree.kinds(work)
     wanted = tree.kind_of(known, kind)
     tree.demand_level(wanted, parent, known, ("kind",))
+    await demand_room(work, "areas", m.Area, 1)
     check_code(code, kind, CodeForm(wanted.code_form), wanted.code_pattern, await tree.lineage(work, parent, known))
     label = await tree.next_label(work)
     area = m.Area(

@@ -13,6 +13,7 @@ from cityloom.modules.registry import events, names, people
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.errors import ResidentLeftAlready, ResidentNotLiving
 from cityloom.modules.registry.service import chain
+from cityloom.tenancy.limits import demand_room
 
 if TYPE_CHECKING:
     from datetime import date
@@ -72,10 +73,11 @@ async def create_resident(work: Work, *, household_id: UUID | None, **values: Un
 
     Birth date and sex follow from the identity number where it is given. Refuses (`Forbidden`, `NotFound`,
     `InvalidIdentityNumber`, `InvalidMobileNumber`, `BirthDateContradicts`, `SexContradicts`, `DateOutOfRange`,
-    `IdentityNumberTaken`, `HouseholdHasHead`, `TextMalformed`, `ValueUnknown`).
+    `IdentityNumberTaken`, `HouseholdHasHead`, `TextMalformed`, `ValueUnknown`, `TenantLimitReached`).
     """
     action = "registry.resident.create"
     household = await _holder(work, household_id, action)
+    await demand_room(work, "residents", m.Resident, 1)
     row_id = new_id(int(work.now().timestamp() * 1000))
     resident = m.Resident(
         id=row_id,
