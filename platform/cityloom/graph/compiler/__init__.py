@@ -67,7 +67,8 @@ class Compiler:
         operation = self._operation(key, lambda: operation_of(schema, document, operation_name), document)
         coerced = operation.coerced(variables)
         plan = self.cache.get(
-            (*key, principal.rights.fingerprint, shape(coerced, operation.by_value)),
+            (*key, shape(coerced, operation.by_value)),
+            principal.rights,
             lambda: self._compile(operation, coerced, principal.rights, document),
         )
         return Query(plan, coerced, principal)
@@ -92,7 +93,8 @@ class Compiler:
         coerced: dict[str, Any] = getattr(values, "coerced", values)
         principal = work.principal
         plan = self.cache.get(
-            (*key, info.path.key, bound.name, principal.rights.fingerprint, shape(coerced, operation.by_value)),
+            (*key, info.path.key, bound.name, shape(coerced, operation.by_value)),
+            principal.rights,
             lambda: self._compile_payload(operation, info, bound, coerced, principal.rights),
         )
         return await Query(plan, {**coerced, "": row_id}, principal).run(work.fetch, context=context)
@@ -181,6 +183,7 @@ def _plan(
         tuple(build.preparations),
         build.cost,
         dict(build.permissions),
+        dict(build.levels),
         anchor,
     )
 

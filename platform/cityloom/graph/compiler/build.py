@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import FromClause
     from sqlalchemy.sql.elements import BindParameter
 
-    from cityloom.core.principal import Principal, Rights, Scope
+    from cityloom.core.principal import FieldAccess, Principal, Rights, Scope
     from cityloom.graph.compiler.values import Getter, Value
 
 #: PostgreSQL cuts identifiers at 63 bytes (NAMEDATALEN); longer response keys are written as JSON text.
@@ -73,6 +73,7 @@ class Build:
         self.patches: list[Patch] = []
         self.preparations: list[Preparation] = []
         self.permissions: dict[str, Scope | None] = {}
+        self.levels: dict[str, FieldAccess] = {}
         self.cost = 0
         self._aliases: dict[str, int] = {}
         self._fields = 0
@@ -142,6 +143,12 @@ class Build:
         if permission not in self.permissions:
             self.permissions[permission] = self.rights.scope(permission)
         return self.permissions[permission]
+
+    def level(self, field: str) -> FieldAccess:
+        """How much of a protected field is seen, noted for whom else the plan is."""
+        if field not in self.levels:
+            self.levels[field] = self.rights.field(field)
+        return self.levels[field]
 
     def _scope(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
         if bound.read is None:

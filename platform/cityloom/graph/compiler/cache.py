@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
 
 from cityloom.core import telemetry
 from cityloom.graph.bound.bindings import Plain
@@ -13,7 +13,7 @@ from cityloom.graph.bound.bindings import Plain
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-P = TypeVar("P")
+    from cityloom.core.principal import Rights
 
 _hits = telemetry.counter("cityloom.graph.plan_cache.hits", "Operations that found their plan.")
 _misses = telemetry.counter("cityloom.graph.plan_cache.misses", "Operations that had to be compiled.")
@@ -21,31 +21,57 @@ _evictions = telemetry.counter("cityloom.graph.plan_cache.evictions", "Plans tha
 _seconds = telemetry.histogram("cityloom.graph.plan_cache.compile_time", "Time to compile one plan.")
 
 
+#: Kinds of callers that one operation remembers; roles are few, and what is forgotten is found again by fitting.
+_MOST_KINDS = 256
+
+
+class Fitting(Protocol):
+    """A plan that knows which rights it depends on."""
+
+    def fits(self, rights: Rights) -> bool:
+        """Whether compiling for these rights would make this very plan."""
+        ...
+
+
+P = TypeVar("P", bound=Fitting)
+
+
 class PlanCache(Generic[P]):
-    """At most `size` plans by key."""
+    """Plans by key, for at most `size` keys.
+
+    Under one key there is a plan for each kind of caller that an operation can tell apart: callers whose rights differ
+    only in what it does not ask for share one.
+    """
 
     def __init__(self, size: int = 2_048) -> None:
         self.size = size
         self.hits = self.misses = 0
-        self._plans: OrderedDict[Hashable, P] = OrderedDict()
+        self._plans: OrderedDict[Hashable, dict[str, P]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._plans)
+        """How many different plans are kept."""
+        return sum(len({id(plan) for plan in plans.values()}) for plans in self._plans.values())
 
-    def get(self, key: Hashable, make: Callable[[], P]) -> P:
-        """The plan under a key, made where there is none; what `make` raises is not kept."""
-        found = self._plans.get(key)
-        if found is not None:
-            self.hits += 1
-            _hits.add(1)
+    def get(self, key: Hashable, rights: Rights, make: Callable[[], P]) -> P:
+        """The plan under a key for a caller, made where there is none; what `make` raises is not kept."""
+        plans = self._plans.get(key)
+        if plans is not None:
             self._plans.move_to_end(key)
-            return found
+            found = plans.get(rights.fingerprint)
+            if found is None:
+                found = next((plan for plan in plans.values() if plan.fits(rights)), None)
+                if found is not None and len(plans) < _MOST_KINDS:
+                    plans[rights.fingerprint] = found
+            if found is not None:
+                self.hits += 1
+                _hits.add(1)
+                return found
         started = perf_counter()
         made = make()
         _seconds.record(perf_counter() - started)
         self.misses += 1
         _misses.add(1)
-        self._plans[key] = made
+        self._plans.setdefault(key, {})[rights.fingerprint] = made
         if len(self._plans) > self.size:
             self._plans.popitem(last=False)
             _evictions.add(1)

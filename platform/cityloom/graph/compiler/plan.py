@@ -18,7 +18,7 @@ from cityloom.graph.compiler.refusals import NumberRefused
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cityloom.core.principal import Principal, Scope
+    from cityloom.core.principal import FieldAccess, Principal, Rights, Scope
     from cityloom.graph.compiler.build import Patch, Preparation
     from cityloom.graph.compiler.values import Getter
 
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 Fetch = Callable[[str, Sequence[Any]], Awaitable[Any]]
 
 _NULL = b"null"
+
+
+def _shape(scope: Scope | None) -> tuple[bool, int, int, bool] | None:
+    """What of a scope decides how a statement is written; its values are parameters."""
+    if scope is None:
+        return None
+    if scope.everywhere:
+        return (True, 0, 0, False)
+    return (False, len(scope.areas), min(1, len(scope.departments)), scope.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +53,14 @@ class Plan:
     preparations: tuple[Preparation, ...]
     cost: int
     permissions: Mapping[str, Scope | None]
+    levels: Mapping[str, FieldAccess]
     anchor: object = None
+
+    def fits(self, rights: Rights) -> bool:
+        """Whether compiling for these rights would make this very plan: the same scopes by shape, the same levels."""
+        return all(_shape(rights.scope(name)) == _shape(scope) for name, scope in self.permissions.items()) and all(
+            rights.field(name) is level for name, level in self.levels.items()
+        )
 
     @property
     def whole(self) -> bool:

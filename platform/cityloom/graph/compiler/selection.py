@@ -88,7 +88,7 @@ def _field(  # noqa: PLR0911 - one arm per binding; each argument says something
 ) -> ColumnElement[Any]:
     binding = bd.binding_of(definition_of(field))
     protected = getattr(binding, "protected", None)
-    level = FieldAccess.FULL if protected is None else build.rights.field(protected)
+    level = FieldAccess.FULL if protected is None else build.level(protected)
     if level is FieldAccess.ABSENT:
         return _patched(build, Patch(path, forbidden=protected))
     match binding:
