@@ -37,6 +37,7 @@ from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
+from cityloom.modules.cases.jobs import clocks_running
 from cityloom.observation import Observed
 from cityloom.serving import DATABASE_VARIABLE
 from cityloom.settings import Settings
@@ -213,7 +214,7 @@ async def _own_platform() -> AsyncIterator[Platform]:
     if address is None:
         message = f"{DATABASE_VARIABLE} or DATABASE_URL must name the database: start with `cityloom up`"
         raise RuntimeError(message)
-    async with platform(settings, address) as opened:
+    async with platform(settings, address) as opened, clocks_running(opened.works):
         # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
         gc.freeze()
         gc.enable()

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LATE = {
     "access": "cityloom.access.cli:access_app",
     "bench": "cityloom.bench:bench",
+    "cases": "cityloom.modules.cases.cli:cases_app",
     "demo": "cityloom.demo.cli:demo",
     "graph": "cityloom.explaining:graph_app",
     "schema": "cityloom.contracts:schema",
