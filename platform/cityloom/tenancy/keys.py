@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from cityloom.core.clock import Clock, SystemClock
 from cityloom.core.crypto import Algorithm, Keyring, Purpose, TenantKeys, WrappedKey
 from cityloom.core.database import Context
-from cityloom.tenancy.models import TenantDataKey
+from cityloom.tenancy.models import TenantDataKey, TenantModule
+from cityloom.tenancy.settings import TenancySettings
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 
     from cityloom.core.crypto import KeyProvider
     from cityloom.core.database import Database
+
+#: The module whose settings name the cipher.
+SETTINGS_OF = "tenancy"
 
 
 class DataKeyTable:
@@ -35,6 +40,18 @@ class DataKeyTable:
         query = select(TenantDataKey).order_by(TenantDataKey.generation, TenantDataKey.id)
         async with self._database.session(Context(tenant_id)) as session:
             return [_wrapped(row) for row in await session.scalars(query)]
+
+    async def stated_algorithm(self, tenant_id: UUID) -> Algorithm:
+        """What the tenant's settings ask of new keys; the default where nothing, or nothing known, is stated."""
+        query = select(TenantModule.settings).where(TenantModule.module == SETTINGS_OF)
+        async with self._database.session(Context(tenant_id)) as session:
+            stated = await session.scalar(query) or {}
+        try:
+            settings = TenancySettings.model_validate(stated)
+        except ValidationError:
+            # Read as the directory reads it: settings of a newer release must not stop a city.
+            settings = TenancySettings()
+        return Algorithm[settings.cipher]
 
     async def add(self, key: WrappedKey) -> None:
         """Keep a new key. Raises `IntegrityError` where another process adds one for the purpose at the same time."""
@@ -101,8 +118,12 @@ class KeyRing(Keyring):
             self._sure.add(tenant_id)
         return await super().of(tenant_id)
 
-    async def create(self, tenant_id: UUID, algorithm: Algorithm = Algorithm.AES_256_GCM) -> None:
-        """Make the first keys of a tenant; where another process has just made them, those stay."""
+    async def create(self, tenant_id: UUID, algorithm: Algorithm | None = None) -> None:
+        """Make the first keys of a tenant; where another process has just made them, those stay.
+
+        Where no algorithm is named, it is the one of the tenant's settings.
+        """
+        algorithm = algorithm or await self._table.stated_algorithm(tenant_id)
         for _ in Purpose:
             try:
                 await self._first.create(tenant_id, algorithm)
@@ -110,3 +131,7 @@ class KeyRing(Keyring):
                 continue
             return
         await self._first.create(tenant_id, algorithm)
+
+    async def rotate(self, tenant_id: UUID, algorithm: Algorithm | None = None) -> UUID:
+        """Make a new current field key, by the tenant's settings where no algorithm is named; see `Keyring.rotate`."""
+        return await super().rotate(tenant_id, algorithm or await self._table.stated_algorithm(tenant_id))
