@@ -12,9 +12,11 @@ from cityloom.modules.cases import clocks as ck
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.business import BusinessCalendar
 from cityloom.modules.cases.jobs import run_tenant
+from cityloom.modules.cases.permissions import PERMISSIONS
 from cityloom.modules.cases.service import run_due
 from cityloom.tenancy.system import system_principal
 from cityloom.testing.cases import LIGHTS, Office
+from cityloom.testing.grid import Roster
 
 if TYPE_CHECKING:
     from cityloom.core.work import Works
@@ -193,3 +195,24 @@ async def test_the_row_is_the_sum_of_the_ledger(
         ]
         assert ck.restored(row.clocks) == ck.fold(entries, BusinessCalendar())
         assert await work.session.scalar(select(func.count()).select_from(m.CaseClockEntry)) == row.entry_count
+
+
+async def test_posts_act_and_are_escalated_to(alder: AreaTree, front: Front, clock: ManualClock) -> None:
+    """A transition and a rung for a post, and the nearest lead as duty officer where the workflow names none."""
+    roster = await Roster.of(alder)
+    await roster.hold("li", "GRID_LEAD", "s1c1g1")
+    await roster.hold("zhao", "LEAD", "s2")
+    transitions = [t | ({"who": ["post:GRID_LEAD"]} if t["code"] == "dispatch" else {}) for t in LIGHTS["transitions"]]
+    change = {"transitions": transitions, "escalation": [{"to": "post:GRID_LEAD"}], "duty": None}
+    office = await Office.open(alder, front, definition=LIGHTS | change)
+    case, elsewhere = await office.report(), await office.report("neighbour", at="s2c1g1")
+    given = {"departmentId": office.department("urban")}
+    assert (await office.step("worker", "dispatch", case, **given))["reason"] == "NOT_YOURS"
+    await tick(office, clock, minutes=30)
+    found = await office.case(case, LEDGER)
+    assert (await ledger(office, case))[-1] == ("ESCALATE", 1, "post:GRID_LEAD")
+    assert found["escalatedTo"] == {"id": roster.account_id("li")}
+    assert (await ledger(office, elsewhere))[-1] == ("ESCALATE", 1, "duty")
+    assert (await office.case(elsewhere, LEDGER))["escalatedTo"] == {"id": roster.account_id("zhao")}
+    li = roster.principal("li", *(p.name for p in PERMISSIONS if ".phone." not in p.name), at="s1c1g1")
+    assert (await office.step(li, "dispatch", case, **given))["__typename"] == "CaseStep"

@@ -30,7 +30,7 @@ MODULE = Module(
         "事项目录、流程、上报、派单、办理、验收与计时:从发现到销号的闭环。",
         "The matter catalogue, workflows, intake, handling and clocks: from report to closure.",
     ),
-    needs=("areas",),
+    needs=("areas", "grid"),
     settings=CasesSettings,
     permissions=PERMISSIONS,
     tenant_api=GraphApi(

@@ -12,6 +12,7 @@ from cityloom.modules.cases import models as m
 from cityloom.modules.cases.service import record
 from cityloom.modules.cases.service.flows import calendar_of, flow_of
 from cityloom.modules.cases.service.people import holders
+from cityloom.modules.grid import service as grid
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Where an overdue case goes when nobody is found: the board that the whole city's command centre sees.
 BOARD = "board"
+#: The duty officer of the roster.
+DUTY = "duty"
 
 
 async def run_due(work: Work, *, most: int = 200) -> int:
@@ -75,13 +78,19 @@ async def settle(work: Work, case: m.Case, flow: Workflow, calendar: BusinessCal
 
 
 async def _target(work: Work, case: m.Case, flow: Workflow, rung: str) -> tuple[str, UUID | None]:
-    """Whom a rung leads to: its own people, else who is on duty, else the city's board."""
+    """Whom a rung leads to: its own people, else who is on duty, else the city's board.
+
+    Who is on duty is whom the workflow names, else the officer of the grid's roster.
+    """
+    if rung == BOARD:
+        return BOARD, None
     for target in (rung, flow.duty):
         if target is not None and target != BOARD:
             found = await holders(work, case, target)
             if found:
                 return target, found[0]
-    return BOARD, None
+    officer = await grid.duty_officer(work, case.area_path) if flow.duty is None else None
+    return (DUTY, officer.account_id) if officer is not None else (BOARD, None)
 
 
 def _tell(work: Work, case: m.Case, entry: ck.Entry, target: tuple[str, UUID | None] | None) -> None:

@@ -32,6 +32,7 @@ from cityloom.modules.cases.service import record
 from cityloom.modules.cases.service.due import settle
 from cityloom.modules.cases.service.flows import calendar_of, flow_of
 from cityloom.modules.cases.service.people import demand_one_of
+from cityloom.modules.grid import service as grid
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -133,6 +134,8 @@ async def act(
     )
     async with refusing(work, REFUSALS):
         pass
+    if not case.is_open and flow.state(source).is_terminal is False:
+        await _score(work, case)
     if before["state"] != case.state or before["light"] != case.light:
         await record.show(work, case, target)
     _tell(work, case, chosen, before, given)
@@ -294,6 +297,17 @@ def _enter(work: Work, case: m.Case, target: State) -> None:
 
 def _text(value: str | None) -> str | None:
     return record.checked_text(value, "comment") if value is not None and value.strip() else None
+
+
+async def _score(work: Work, case: m.Case) -> None:
+    """A case that was closed counts for who resolved it, where the city's formulas say so (`modules.grid`)."""
+    if case.resolved_by_id is None:
+        return
+    for word, counts in (("cases.closed", True), ("cases.in_time", not case.was_late)):
+        if counts:
+            await grid.contribute(
+                work, case.resolved_by_id, case.area_id, case.area_path, input=word, source_id=case.id
+            )
 
 
 def _tell(work: Work, case: m.Case, transition: Transition, before: dict[str, Any], given: Given) -> None:

@@ -11,6 +11,7 @@ from cityloom.access import models as access
 from cityloom.core.principal import PrincipalKind
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.errors import NotYours
+from cityloom.modules.grid import service as grid
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +111,7 @@ async def _held_posts(work: Work, case: m.Case, posts: list[str]) -> bool:
     if account is None:
         return False
     for post in posts:
-        if account in await holders(work, case, f"post:{post}"):
+        if await grid.holds_post(work, account, post, case.area_path):
             return True
     return False
 
@@ -121,7 +122,7 @@ async def holders(work: Work, case: m.Case, target: str) -> list[UUID]:
     if kind == "role":
         return await _role_holders(work, case, code)
     if kind == "post":
-        return await _post_holders(work, case, code)
+        return [holder.account_id for holder in await grid.post_holders(work, case.area_path, code)]
     if kind == "department" and case.department_id is not None:
         return await _department_above(work, case.department_id)
     return []
@@ -143,12 +144,6 @@ async def _role_holders(work: Work, case: m.Case, role: str) -> list[UUID]:
         .limit(20)
     )
     return list(await work.session.scalars(query))
-
-
-async def _post_holders(work: Work, case: m.Case, post: str) -> list[UUID]:
-    """Posts are the grid's (`modules.grid`)."""
-    del work, case, post
-    return []
 
 
 async def _department_above(work: Work, department_id: UUID) -> list[UUID]:
