@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from peers import application
+from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
 from cityloom.core.ids import decode_id, id_prefix
+from cityloom.observation import Observed
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -133,4 +135,7 @@ async def aggregate(request: Request) -> Response:
 def create_app() -> Starlette:
     """The application that is served."""
     answers = {"/nested": nested, "/point": point, "/aggregate": aggregate}
-    return application([Route(path, answer, methods=["POST"]) for path, answer in answers.items()])
+    routes = [Route(path, answer, methods=["POST"]) for path, answer in answers.items()]
+    # As a route of the platform itself it would be traced and counted, too.
+    routes.append(Route("/observed/point", point, methods=["POST"], middleware=[Middleware(Observed)]))
+    return application(routes)

@@ -165,6 +165,8 @@ async def point(ring: Ring) -> Result:
     contestants = [
         ring.contestant(name, name, path, bodies, staff) for name, path, bodies in known if name in ring.servers
     ]
+    observed = ring.contestant(f"{HANDWRITTEN}, observed", HANDWRITTEN, "/observed/point", known[1][2], staff)
+    contestants.insert(2, observed)
     await demand_equal(contestants)
     return Result(
         "reads.point",

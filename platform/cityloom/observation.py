@@ -42,14 +42,14 @@ class Observed:
             await send(message)
 
         attributes = {"http.route": route, "http.request.method": scope["method"]}
-        with (
-            logs.context(request_id=request_id),
-            telemetry.span("http request", attributes, kind=SpanKind.SERVER, traceparent=traceparent or None),
-        ):
-            try:
-                await self._app(scope, receive, observed)
-            finally:
-                telemetry.describe({"http.response.status_code": status})
-                _duration.record(
-                    time.perf_counter() - began, {"http.route": route, "http.response.status_code": status}
-                )
+        try:
+            with (
+                logs.context(request_id=request_id),
+                telemetry.span("http request", attributes, kind=SpanKind.SERVER, traceparent=traceparent or None),
+            ):
+                try:
+                    await self._app(scope, receive, observed)
+                finally:
+                    telemetry.describe({"http.response.status_code": status})
+        finally:
+            _duration.record(time.perf_counter() - began, {"http.route": route, "http.response.status_code": status})

@@ -101,6 +101,18 @@ def test_there_is_always_a_trace_id_and_it_stays() -> None:
     assert trace_id() == trace_id()
 
 
+def test_without_an_endpoint_each_request_has_a_trace_id_of_its_own() -> None:
+    with span("http request", kind=SpanKind.SERVER, traceparent=f"00-{'ab' * 16}-{'cd' * 8}-01"):
+        assert trace_id() == "ab" * 16
+        with span("inside"):
+            assert trace_id() == "ab" * 16
+    with span("http request", kind=SpanKind.SERVER, traceparent=f"00-{'0' * 32}-{'cd' * 8}-01"):
+        first = trace_id()
+        assert trace_id() == first
+    with span("http request", kind=SpanKind.SERVER):
+        assert len({trace_id(), first, "ab" * 16}) == 3
+
+
 def test_without_an_endpoint_spans_have_ids_but_are_not_recorded() -> None:
     quiet = Telemetry({})
     with span("http.request", tracer=quiet.tracer) as current:

@@ -107,8 +107,11 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 @contextmanager
 def context(**facts: str | int | None) -> Iterator[None]:
     """Add facts, such as `trace_id`, `tenant` (its slug) and `request_id`, to everything logged inside."""
-    with structlog.contextvars.bound_contextvars(**facts):
+    tokens = structlog.contextvars.bind_contextvars(**facts)
+    try:
         yield
+    finally:
+        structlog.contextvars.reset_contextvars(**tokens)
 
 
 def _json(event: EventDict, **_: Callable[[Any], Any]) -> str:
