@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from cityloom.access.authentication import NO_TENANT, Authenticator
 from cityloom.access.catalogue import Catalogue
+from cityloom.access.decisions import AccessDecisions
 from cityloom.access.passwords import LoginThrottles, Passwords
 from cityloom.access.service.sessions import Logins
 from cityloom.access.snapshots import AccessSnapshots
@@ -115,6 +116,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             begin=partial(_writable, works, directory),
             reads=CompiledReads(compiler, database, services),
             trusted=TrustedDocuments(database),
+            decisions=AccessDecisions(works),
             services=services,
             allowance_of=partial(_allowance_of, directory),
             deadline_seconds=settings.deadline_seconds,

@@ -258,6 +258,24 @@ class PolicyProposal(TenantTable, Base):
     )
 
 
+class AccessDecision(TenantTable, Base):
+    """A refusal for want of a permission, for whoever is told its id to look up; kept for some months."""
+
+    __tablename__ = "access_decisions"
+
+    decided_at: Mapped[datetime]
+    account_id: Mapped[UUID | None]
+    client_id: Mapped[UUID | None]
+    permissions: Mapped[list[str]] = mapped_column(JSONB)
+    reason: Mapped[str]
+    field: Mapped[str | None]
+    area_path: Mapped[str | None] = mapped_column(Text(collation="C"))
+    rights_version: Mapped[int] = mapped_column(BigInteger)
+    trace_id: Mapped[str | None]
+
+    __table_args__ = (Index(None, "tenant_id", "decided_at"),)
+
+
 class IdentityProvider(Base):
     """An OIDC issuer whose tokens are believed for one tenant.
 

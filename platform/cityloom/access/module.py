@@ -5,7 +5,16 @@ from __future__ import annotations
 from cityloom.access.api.control import AccessControlMutation, AccessControlQuery
 from cityloom.access.api.mutations import AccessMutation
 from cityloom.access.api.queries import AccessQuery
-from cityloom.access.api.shapes import Account, ApiClient, ApiClientKey, Department, Membership, PolicyProposal, Role
+from cityloom.access.api.shapes import (
+    AccessDecision,
+    Account,
+    ApiClient,
+    ApiClientKey,
+    Department,
+    Membership,
+    PolicyProposal,
+    Role,
+)
 from cityloom.access.events import EVENTS
 from cityloom.access.pack import AccessPart, MembershipsPart
 from cityloom.access.permissions import PERMISSIONS
@@ -25,7 +34,7 @@ MODULE = Module(
     tenant_api=GraphApi(
         queries=(AccessQuery,),
         mutations=(AccessMutation,),
-        types=(Department, Account, Role, Membership, ApiClient, ApiClientKey, PolicyProposal),
+        types=(AccessDecision, Department, Account, Role, Membership, ApiClient, ApiClientKey, PolicyProposal),
     ),
     platform_api=GraphApi(queries=(AccessControlQuery,), mutations=(AccessControlMutation,)),
     pack_parts=(AccessPart(), MembershipsPart()),

@@ -89,6 +89,8 @@ class Forbidden(Refusal):
 
     code = RefusalCode.FORBIDDEN
     zh = "您无权执行此操作:需要权限 {permission}。"
+    #: Where it was to be done, for the record of the decision; not told, because the caller may not know the area.
+    area_path: str | None = None
 
 
 class Unauthenticated(Refusal):

@@ -72,7 +72,9 @@ class Work:
         """
         scope = self.rights.scope(permission)
         if scope is None or (area_path is not None and not scope.covers(area_path)):
-            raise Forbidden(permission=permission)
+            refusal = Forbidden(permission=permission)
+            refusal.area_path = area_path
+            raise refusal
         return scope
 
     async def connection(self) -> asyncpg.Connection[asyncpg.Record]:

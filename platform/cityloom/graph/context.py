@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
     from cityloom.graph.allowance import Allowance
+    from cityloom.graph.decisions import RequestDecisions
     from cityloom.graph.documents import Documents, Prepared
     from cityloom.graph.reads import Reads
     from cityloom.graph.schema import Contract
@@ -41,6 +42,7 @@ class GraphContext:
     reads: Reads
     documents: Documents
     allowance: Allowance
+    decisions: RequestDecisions
     services: dict[type, Any]
     variables: dict[str, Any]
     errors: list[GraphQLError] = field(default_factory=list)

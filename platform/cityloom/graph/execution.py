@@ -16,6 +16,7 @@ from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.graph import errors as shown
 from cityloom.graph.allowance import Allowance, Buckets, TooExpensive
 from cityloom.graph.context import GraphContext
+from cityloom.graph.decisions import NoDecisions, RequestDecisions
 from cityloom.graph.documents import Documents, variables_of
 from cityloom.graph.executor import CompiledExecutor
 from cityloom.graph.limits import Limits, check_variables
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
     from cityloom.graph.context import Begin, ModulesOf
+    from cityloom.graph.decisions import Decisions
     from cityloom.graph.documents import Prepared
     from cityloom.graph.reads import Plan, Reads
     from cityloom.graph.schema import Contract, Contracts
@@ -88,6 +90,7 @@ class GraphExecutor:
         begin: Begin,
         reads: Reads | None = None,
         trusted: Trusted | None = None,
+        decisions: Decisions | None = None,
         services: dict[type, Any] | None = None,
         limits: Limits | None = None,
         allowance_of: Callable[[Principal], Allowance] = lambda _: Allowance(),
@@ -101,6 +104,7 @@ class GraphExecutor:
         self._begin = begin
         self._reads: Reads = reads or NoReads()
         self._trusted: Trusted = trusted or NoTrusted()
+        self._decisions: Decisions = decisions or NoDecisions()
         self._services = services if services is not None else {}
         self._allowance_of = allowance_of
         self._deadline = deadline_seconds
@@ -111,9 +115,14 @@ class GraphExecutor:
 
     async def execute(self, principal: Principal, request: Request, locale: Locale) -> Outcome:
         """Answer one operation; never raises but for cancellation."""
+        decisions = RequestDecisions(self._decisions, principal)
         try:
             async with asyncio.timeout(self._deadline) as deadline:
-                return await self._answer(principal, request, locale)
+                try:
+                    return await self._answer(principal, request, locale, decisions)
+                except Refusal as early:
+                    await decisions.stamp_refusal(early)
+                    raise
         except TimeoutError as error:
             if deadline.expired():
                 refusal: Refusal = shown.TimedOut(seconds=self._deadline)
@@ -126,7 +135,9 @@ class GraphExecutor:
         except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
             return _failed(error, locale)
 
-    async def _answer(self, principal: Principal, request: Request, locale: Locale) -> Outcome:
+    async def _answer(
+        self, principal: Principal, request: Request, locale: Locale, decisions: RequestDecisions
+    ) -> Outcome:
         contract = await self.contract_of(principal)
         text = await self._trusted.text(principal, request.document_id, request.text)
         prepared = self.documents.prepare(contract, text, developer=principal.is_developer)
@@ -155,6 +166,8 @@ class GraphExecutor:
         # request's own span: one more for each operation costs as much as planning a cached query.
         telemetry.describe({"graphql.operation.type": kind, "graphql.cost": cost})
         answer = await plan.run() if plan is not None else Answer({})
+        if answer.errors:
+            await decisions.stamp_errors(answer.errors)
         if plan is not None and plan.is_whole:
             return self._whole(contract, prepared, request.operation_name, answer, extensions, locale)
         context = GraphContext(
@@ -166,6 +179,7 @@ class GraphExecutor:
             reads=self._reads,
             documents=self.documents,
             allowance=allowance,
+            decisions=decisions,
             services=self._services,
             variables=variables,
             errors=list(answer.errors),
@@ -232,6 +246,8 @@ class GraphExecutor:
             result = await result
         done: ExecutionResult = result
         found = [*context.errors, *(done.errors or ())]
+        if found:
+            await context.decisions.stamp_errors(found)
         data = done.data
         if data is not None and _is_nulled(context.contract, context.prepared, name, answer):
             data = None

@@ -161,6 +161,7 @@ async def _carry_out(
         refusal = refusal_of(error)
         if refusal is None:
             raise
+        await context.decisions.stamp_refusal(refusal, root=name)
         return as_data(_located(refusal, arguments), context.locale)
 
 

@@ -215,7 +215,7 @@ async def test_forbidden_fields_are_null_with_an_error_at_each_place(desk: Any) 
     ]
     for error in answer.errors:
         assert error.extensions["code"] == "FORBIDDEN"
-        assert error.extensions["decisionId"]
+        assert error.extensions["permission"]
 
 
 async def test_wrong_variables_are_refused_together(desk: Any) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from cityloom.access import models as m
 from cityloom.access.api.shapes import (
+    AccessDecision,
     AccessExplanation,
     AccessScope,
     Account,
@@ -203,6 +204,9 @@ class AccessQuery:
     explain_access: AccessExplanation = strawberry.field(
         resolver=_explain,
         description="Why an account may or may not do something: layer, rule, scope, and what would allow it.",
+    )
+    access_decision: AccessDecision | None = b.root_one(
+        AccessDecision, "A refusal by the `decisionId` that its caller was told; null where there is none."
     )
     account: Account | None = b.root_one(Account, "One account by its id.")
     accounts: b.Connection[Account] = b.root_connection(Account, "The city's accounts.")

@@ -259,6 +259,33 @@ class Account(b.Node):
     memberships: b.Connection[Membership] = b.connection(m.Membership.account_id, "The roles that it holds.")
 
 
+@b.bound(
+    m.AccessDecision,
+    tag="deci",
+    module="access",
+    read="access.policy.explain",
+    scope=b.ScopeRule(owner=m.AccessDecision.account_id),
+)
+class AccessDecision(b.Node):
+    """A refusal for want of a permission, as `decisionId` names it. Kept for 90 days, and so many per caller only."""
+
+    decided_at: datetime = b.column(m.AccessDecision.decided_at, "When it was refused.")
+    account: Account | None = b.one(m.AccessDecision.account_id, "Who was refused.")
+    client: ApiClient | None = b.one(m.AccessDecision.client_id, "By which API client; null where by none.")
+    permissions: list[str] = b.column(
+        m.AccessDecision.permissions, "The permissions or protected fields that were wanting; ask `explainAccess` why."
+    )
+    reason: str = b.column(m.AccessDecision.reason, "The exact refusal, for example `FORBIDDEN` or `FIELD_FORBIDDEN`.")
+    field: str | None = b.column(m.AccessDecision.field, "The mutation that was refused; null for reads.")
+    area_path: str | None = b.column(
+        m.AccessDecision.area_path, "The path of the area where it was to be done; null where it was about none."
+    )
+    rights_version: b.BigInt = b.column(
+        m.AccessDecision.rights_version, "The version of the city's access by which it was decided."
+    )
+    trace_id: str | None = b.column(m.AccessDecision.trace_id, "The trace of the request.")
+
+
 @b.bound(m.Grant, module="access", read="access.role.read", orderings={"PATTERN": (m.Grant.pattern,)})
 class RoleRule:
     """A rule of a role: Casbin's `p, role, pattern, allow|deny`."""

@@ -18,7 +18,6 @@ import orjson
 from graphql import GraphQLError, GraphQLLeafType, GraphQLList, GraphQLNonNull, GraphQLObjectType, is_abstract_type
 
 from cityloom.core.errors import RefusalCode
-from cityloom.core.ids import new_id
 from cityloom.graph.bound.bindings import Plain, Services
 from cityloom.graph.compiler.collect import collect
 
@@ -80,13 +79,12 @@ def _spots(holder: Plain, path: tuple[str, ...], done: Path) -> Iterator[Spot]:
 
 
 def _forbid(spots: list[Spot], permission: str) -> Iterator[GraphQLError]:
-    decision = str(new_id())
     for spot in spots:
         spot.holder[spot.key] = None
         yield GraphQLError(
             f"You may not read this field: it needs the permission {permission}.",
             path=list(spot.path),
-            extensions={"code": RefusalCode.FORBIDDEN.value, "permission": permission, "decisionId": decision},
+            extensions={"code": RefusalCode.FORBIDDEN.value, "permission": permission},
         )
 
 
