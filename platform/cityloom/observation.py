@@ -13,7 +13,11 @@ from cityloom.core import logs, telemetry
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_duration = telemetry.histogram("cityloom.http.duration", "Time from the request's head to the end of its answer.")
+_duration = telemetry.Durations(
+    "cityloom.http.duration",
+    "Time from the request's head to the end of its answer.",
+    ("http.route", "http.response.status_code"),
+)
 _ROUTES = frozenset({"/graphql", "/platform/graphql", "/healthz", "/readyz", "/metrics", "/", "/console/graphiql"})
 
 
@@ -52,4 +56,4 @@ class Observed:
                 finally:
                     telemetry.describe({"http.response.status_code": status})
         finally:
-            _duration.record(time.perf_counter() - began, {"http.route": route, "http.response.status_code": status})
+            _duration.record(time.perf_counter() - began, route, status)
