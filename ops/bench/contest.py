@@ -88,22 +88,28 @@ class Cpu:
 
     def spent(self) -> tuple[float, float | None]:
         """Seconds since the beginning."""
-        server = _seconds(self._pid) - self._server
-        return server, _seconds(self._postmaster) - self._database if self._postmaster else None
+        server = _since(self._server, _seconds(self._pid))
+        return server, _since(self._database, _seconds(self._postmaster)) if self._postmaster else None
 
 
-def _seconds(pid: int | None) -> float:
+def _seconds(pid: int | None) -> dict[int, float]:
+    """CPU seconds of a process and all below it."""
     if pid is None:
-        return 0.0
-    total = 0.0
+        return {}
     root = psutil.Process(pid)
+    found = {}
     for process in [root, *root.children(recursive=True)]:
         try:
             times = process.cpu_times()
         except psutil.NoSuchProcess:
             continue
-        total += times.user + times.system
-    return total
+        found[process.pid] = times.user + times.system
+    return found
+
+
+def _since(before: dict[int, float], after: dict[int, float]) -> float:
+    """What was spent in between by those that are still there; parallel workers of PostgreSQL come and go uncounted."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 async def contest(
