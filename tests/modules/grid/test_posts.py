@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import encode_id, new_id
 from cityloom.events.models import EventRecord
+from cityloom.modules.areas import restructure
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid import service
 from cityloom.testing.areas import AreaTree
@@ -240,9 +241,21 @@ async def test_the_ladder_goes_up_and_the_roster_goes_first(
         assert later.name == "lead"
 
 
-async def test_assignments_move_with_their_area(works: Works, alder: AreaTree, roster: Roster) -> None:
-    from cityloom.modules.areas import restructure
+async def test_grids_with_a_lead_each_can_be_merged(works: Works, alder: AreaTree, roster: Roster) -> None:
+    await roster.hold("second", "GRID_LEAD", "s1c1g2")
+    async with works.begin(alder.administrator) as work:
+        plan = await restructure.plan_merge(work, [alder.id("s1c1g2")], alder.id("s1c1g1"))
+        await restructure.apply_merge(work, [alder.id("s1c1g2")], alder.id("s1c1g1"), plan.fingerprint)
+    async with works.begin(alder.administrator) as work:
+        found = await service.post_holders(work, alder.areas["s1c1g1"].path, "GRID_LEAD")
+        assert {holder.name for holder in found} == {"lead", "second"}
+    # Two are there already, so nobody becomes the third.
+    with pytest.raises(Refusal) as refused:
+        await roster.hold("third", "GRID_LEAD", "s1c1g1")
+    assert refused.value.reason == "POST_TAKEN"
 
+
+async def test_assignments_move_with_their_area(works: Works, alder: AreaTree, roster: Roster) -> None:
     async with works.begin(alder.administrator) as work:
         plan = await restructure.plan_move(work, alder.id("s1c1"), alder.id("s2"))
         await restructure.apply_move(work, alder.id("s1c1"), alder.id("s2"), plan.fingerprint)

@@ -348,7 +348,7 @@ REFUSALS: dict[str, Callable[[], Refusal]] = {
     "ck_post_assignments_validity_ordered": lambda: PeriodWrong(path=("validUntil",), limit="–"),
     "ex_shifts_one_at_a_time": lambda: ShiftOverlaps(path=("startsAt",)),
     "uq_patrols_under_way": PatrolUnderWay,
-    "uq_score_periods_tenant_id_area_id_formula_id_starts_on_ends_on": lambda: PeriodTaken(path=("startsOn",)),
+    "uq_score_periods_once": lambda: PeriodTaken(path=("startsOn",)),
     "uq_patrol_days_tenant_id_account_id_day": DayEvaluatedElsewhere,
     "uq_daily_reports_tenant_id_account_id_day": lambda: ReportedElsewhere(path=("day",)),
     "uq_score_appeals_open": lambda: AppealOpen(path=("scoreId",)),

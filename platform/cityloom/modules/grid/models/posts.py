@@ -70,6 +70,9 @@ class PostAssignment(Tracked, TenantTable, Base):
 
     Not behind the area wall, as memberships are not: who is responsible for a grid hangs at its notice board, and gaps
     in staffing and whom to call are only right where everybody's assignments are counted.
+
+    `given_area_id` is the area in which it was given: two merged grids had a lead each, which is no contradiction, so
+    the database holds apart by it, and the service by the area of today.
     """
 
     __tablename__ = "post_assignments"
@@ -82,10 +85,11 @@ class PostAssignment(Tracked, TenantTable, Base):
             initially="DEFERRED",
             name="fk_post_assignments_post",
         ),
+        tenant_foreign_key("given_area_id", "areas"),
         tenant_foreign_key("account_id", "grid_workers"),
         ExcludeConstraint(
             ("tenant_id", "="),
-            ("area_id", "="),
+            ("given_area_id", "="),
             ("post_id", "="),
             (func.daterange(text("valid_from"), text("valid_until")), "&&"),
             where=text("is_single"),
@@ -94,7 +98,7 @@ class PostAssignment(Tracked, TenantTable, Base):
         ),
         ExcludeConstraint(
             ("tenant_id", "="),
-            ("area_id", "="),
+            ("given_area_id", "="),
             ("post_id", "="),
             ("account_id", "="),
             (func.daterange(text("valid_from"), text("valid_until")), "&&"),
@@ -104,6 +108,7 @@ class PostAssignment(Tracked, TenantTable, Base):
         CheckConstraint("valid_until > valid_from", name="validity_ordered"),
         Index(None, "tenant_id", "area_path"),
         Index(None, "tenant_id", "area_id", "post_id"),
+        Index(None, "tenant_id", "given_area_id"),
         Index(None, "tenant_id", "post_id", "id"),
         Index(None, "tenant_id", "account_id", "valid_from", "id"),
         by("valid_from"),
@@ -113,6 +118,7 @@ class PostAssignment(Tracked, TenantTable, Base):
     post_id: Mapped[UUID]
     is_single: Mapped[bool]
     account_id: Mapped[UUID]
+    given_area_id: Mapped[UUID]
     area_id: Mapped[UUID]
     area_path: Mapped[str] = mapped_column(Text(collation="C"))
     valid_from: Mapped[date] = mapped_column(Date)

@@ -39,14 +39,18 @@ class ScoreFormula(TenantTable, Base):
 class ScorePeriod(Tracked, TenantTable, Base):
     """Everybody with a post in an area is scored over some days by one version of a formula.
 
-    Not behind the area wall: who sees a score sees which period it is of, and that names nobody.
+    Not behind the area wall: who sees a score sees which period it is of, and that names nobody. `scored_area_id` stays
+    when areas are merged, which may both have been scored.
     """
 
     __tablename__ = "score_periods"
     __table_args__ = (
         area_foreign_key(),
         tenant_foreign_key("formula_id", "score_formulas"),
-        UniqueConstraint("tenant_id", "area_id", "formula_id", "starts_on", "ends_on"),
+        UniqueConstraint(
+            "tenant_id", "scored_area_id", "formula_id", "starts_on", "ends_on", name="uq_score_periods_once"
+        ),
+        tenant_foreign_key("scored_area_id", "areas"),
         one_of("state", PERIOD_STATES),
         CheckConstraint("ends_on > starts_on AND ends_on <= starts_on + 366", name="days_ordered"),
         *paths("starts_on"),
@@ -55,6 +59,7 @@ class ScorePeriod(Tracked, TenantTable, Base):
     )
 
     formula_id: Mapped[UUID]
+    scored_area_id: Mapped[UUID]
     area_id: Mapped[UUID]
     area_path: Mapped[str] = mapped_column(Text(collation="C"))
     starts_on: Mapped[date] = mapped_column(Date)

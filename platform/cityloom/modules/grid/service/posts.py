@@ -19,6 +19,7 @@ from cityloom.modules.grid.errors import (
     PeriodWrong,
     PostFull,
     PostNotForKind,
+    PostTaken,
     not_found,
 )
 from cityloom.modules.grid.service import rows
@@ -100,13 +101,17 @@ async def assign_post(
         post_id=post.id,
         is_single=post.is_single,
         account_id=account_id,
+        given_area_id=area.id,
         area_id=area.id,
         area_path=area.path,
         valid_from=begins,
         valid_until=valid_until,
     )
     await rows.insert(work, ASSIGN, assignment)
-    if staffing.most is not None and await _most_at_once(work, assignment) > staffing.most:
+    held = await _most_at_once(work, assignment)
+    if post.is_single and held > 1:
+        raise PostTaken(path=("postId",))
+    if staffing.most is not None and held > staffing.most:
         raise PostFull(path=("postId",), most=staffing.most)
     work.emit(
         events.PostAssigned(

@@ -150,6 +150,7 @@ async def calculate_period(
         ends_on=ends_on,
         state="DRAFT",
         calculated_at=work.now(),
+        scored_area_id=area.id,
         area_id=area.id,
         area_path=area.path,
     )
