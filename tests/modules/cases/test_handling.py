@@ -333,3 +333,33 @@ async def test_the_board_counts_within_the_viewers_scope(office: Office, front: 
     )
     answer = await front.ask(blind, "{ cases { totalCount } caseStats { count } }")
     assert answer["data"] == {"cases": {"totalCount": 0}, "caseStats": [{"count": 0}]}
+
+
+async def test_percentiles_and_a_drawn_sample(office: Office, front: Front, alder: AreaTree, clock: Any) -> None:
+    closed = []
+    for minutes in (1, 2, 3, 4, 30):
+        case = await office.report()
+        await walk(office, "dispatch", case=case)
+        clock.advance(minutes=minutes)
+        closed.append(await walk(office, "accept", "resolve", "verify", "close", case=case))
+    await office.report()
+    area = await front.data(
+        alder.administrator,
+        "query ($id: ID!) { area(id: $id) { responseSecondsMedian responseSecondsP90 closureSecondsMedian } }",
+        {"id": alder.global_id("s1")},
+    )
+    assert area["area"] == {"responseSecondsMedian": 180, "responseSecondsP90": 1800, "closureSecondsMedian": 180}
+    sample = (
+        "query ($since: DateTime!, $until: DateTime!, $seed: String!) {"
+        " caseSample(since: $since, until: $until, seed: $seed, size: 3) { id isOpen } }"
+    )
+    begin, end = clock.now().replace(hour=0), clock.now().replace(hour=23)
+    values = {"since": begin.isoformat(), "until": end.isoformat(), "seed": "march"}
+    first = (await front.data(office.who["lead"], sample, values))["caseSample"]
+    again = (await front.data(office.who["lead"], sample, values))["caseSample"]
+    assert first == again
+    assert len(first) == 3
+    assert {found["id"] for found in first} <= set(closed)
+    assert (await front.data(office.who["neighbour"], sample, values))["caseSample"] == []
+    draws = [(await front.data(office.who["lead"], sample, values | {"seed": f"{n}"}))["caseSample"] for n in range(4)]
+    assert len({tuple(sorted(found["id"] for found in draw)) for draw in draws}) > 1

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Annotated, Any
 
-from sqlalchemy import ColumnElement, Date, Integer, and_, cast, func, select
+from sqlalchemy import ColumnElement, Date, Integer, Text, and_, cast, func, select
 from sqlalchemy import case as when
 from sqlalchemy.orm import aliased
 
@@ -70,6 +71,30 @@ def bounded(arguments: dict[str, Any], _principal: object, _services: object) ->
     return {**arguments, "metres": min(max(arguments.get("metres") or 100, 1), 5_000)}
 
 
+def drawn(
+    row: type[m.Case],
+    since: Annotated[datetime, b.argument("Only cases closed at this moment or later.")],
+    until: Annotated[datetime, b.argument("Only cases closed before this moment.")],
+    seed: Annotated[str, b.argument("Any text: the same text draws the same cases, so that a draw can be checked.")],
+    size: Annotated[int, b.argument("How many cases, 1 to 100.")] = 20,
+) -> ColumnElement[bool]:
+    """A simple random sample of the closed cases of a period: those with the smallest digest of seed and id."""
+    other = aliased(m.Case)
+    digest = func.sha256(func.convert_to(func.concat(seed, cast(other.id, Text)), "UTF8"))
+    chosen = (
+        select(other.id)
+        .where(other.closed_at >= since, other.closed_at < until, other.merged_into_id.is_(None))
+        .order_by(digest)
+        .limit(size)
+    )
+    return row.id.in_(chosen)
+
+
+def sized(arguments: dict[str, Any], _principal: object, _services: object) -> dict[str, Any]:
+    """A sample that fits one page."""
+    return {**arguments, "size": min(max(arguments.get("size") or 20, 1), 100)}
+
+
 def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return when((condition, 1), else_=0)
 
@@ -89,6 +114,13 @@ class CasesQuery:
         limit=20,
         narrow=near,
         prepare=bounded,
+    )
+    case_sample: list[Case] = b.root_list(
+        Case,
+        "A random sample of closed cases for return visits (回访抽样), among those that the caller can see.",
+        limit=100,
+        narrow=drawn,
+        prepare=sized,
     )
     case_task: CaseTask | None = b.root_one(CaseTask, "One co-handler's task by its id.")
     case_tasks: b.Connection[CaseTask] = b.root_connection(

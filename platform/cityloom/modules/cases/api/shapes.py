@@ -316,6 +316,13 @@ def _count_in(area: type[AreaModel], *, only: str = "") -> ColumnElement[int]:
     return select(func.count()).select_from(row).where(inside).scalar_subquery()
 
 
+def _percentile(area: type[AreaModel], column: str, share: float) -> ColumnElement[int]:
+    row = aliased(m.Case)
+    inside = (row.area_path >= area.path) & (row.area_path < end_of(area.path))
+    found = func.percentile_disc(share).within_group(getattr(row, column))
+    return select(found).select_from(row).where(inside, getattr(row, column).is_not(None)).scalar_subquery()
+
+
 @b.extend(Area, module="cases")
 class AreaCases:
     """The cases in an area."""
@@ -324,4 +331,20 @@ class AreaCases:
     open_case_count: int = b.expression(lambda area: _count_in(area, only="open"), "How many of them are open.")
     overdue_case_count: int = b.expression(
         lambda area: _count_in(area, only="overdue"), "How many of them are overdue."
+    )
+    response_seconds_median: b.BigInt | None = b.expression(
+        lambda area: _percentile(area, "response_seconds", 0.5),
+        "Half of the cases in it were accepted within so many seconds.",
+    )
+    response_seconds_p90: b.BigInt | None = b.expression(
+        lambda area: _percentile(area, "response_seconds", 0.9),
+        "Nine in ten of the cases in it were accepted within so many seconds.",
+    )
+    closure_seconds_median: b.BigInt | None = b.expression(
+        lambda area: _percentile(area, "closure_seconds", 0.5),
+        "Half of the closed cases in it were closed within so many seconds.",
+    )
+    closure_seconds_p90: b.BigInt | None = b.expression(
+        lambda area: _percentile(area, "closure_seconds", 0.9),
+        "Nine in ten of the closed cases in it were closed within so many seconds.",
     )
