@@ -22,7 +22,7 @@ from cityloom.access.api.shapes import (
     Role,
 )
 from cityloom.access.authentication import NO_TENANT
-from cityloom.access.service.explanations import Place, explain_access
+from cityloom.access.service.explanations import Place, explain_access, place_of_account
 from cityloom.access.snapshots import AccessSnapshots
 from cityloom.core.database import Context
 from cityloom.core.ids import decode_id, encode_id, split_id
@@ -173,9 +173,12 @@ async def _place(info: strawberry.Info, work: Work, value: str) -> tuple[Place |
     row = (await work.session.execute(select(bound.model.id, *wanted).where(bound.model.id == row_id))).one_or_none()
     if row is None:
         return None, True
+    if bound.model is m.Account:
+        return await place_of_account(work, row_id), True
     values = iter(row[1:])
     found = [next(values) if column is not None else None for column in columns]
-    return Place(*found), rule is not None
+    area_path, department_id, owner_id = found
+    return Place(area_path, department_id, owner_id), rule is not None
 
 
 def _bound_of(info: strawberry.Info, tag: str) -> BoundType | None:

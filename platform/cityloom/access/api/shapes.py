@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import strawberry
+from sqlalchemy import exists, or_
+from sqlalchemy.orm import aliased
 
 from cityloom.access import models as m
 from cityloom.core.ids import encode_id
 from cityloom.graph import bound as b
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from cityloom.access.service.explanations import Explanation
     from cityloom.core.principal import Scope
 
@@ -239,15 +243,26 @@ class Department(b.Node):
     children: b.Connection[Department] = b.connection(m.Department.parent_id, "The departments that are part of it.")
 
 
+def _reached_account(account: type[m.Account], reach: b.Reach) -> ColumnElement[bool]:
+    """Oneself, and whoever holds a role within the reader's areas or departments."""
+    held = aliased(m.Membership)
+    lies_within = or_(reach.areas(held.area_path), reach.departments(held.department_id))
+    return or_(reach.caller(account.id), exists().where(held.account_id == account.id, lies_within))
+
+
 @b.bound(
     m.Account,
     tag="acct",
     module="access",
     read="access.account.read",
+    scope=b.ScopeRule(rows=_reached_account),
     orderings={"LOGIN": (m.Account.login,), "NAME": (m.Account.name,), "CREATED": (m.Account.id,)},
 )
 class Account(b.Node):
-    """Somebody, or a program, that can be given roles."""
+    """Somebody, or a program, that can be given roles.
+
+    Who may read accounts in one area only sees those that hold a role there, and their own.
+    """
 
     login: str = b.column(m.Account.login, "What is signed in with, as `login@city`.", filters=b.TEXT)
     name: str = b.column(m.Account.name, "The name that others see.", filters=b.TEXT)

@@ -38,6 +38,9 @@ class Place:
     area_path: str | None = None
     department_id: UUID | None = None
     owner_id: UUID | None = None
+    is_always_own: bool = False
+    also: tuple[Place, ...] = ()
+    """Other places where it lies too: an account lies wherever it holds a role."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,18 @@ class Explanation:
     scope: Scope | None
     field_access: FieldAccess | None
     nearest: NearestGrant | None
+
+
+async def place_of_account(work: Work, account_id: UUID) -> Place:
+    """Where an account lies: at itself, and in the area or department of each role that it holds."""
+    held = await work.session.execute(
+        select(m.Membership.area_path, m.Membership.department_id)
+        .where(m.Membership.account_id == account_id)
+        .order_by(m.Membership.id)
+    )
+    places = tuple(Place(path, department) for path, department in held if path or department)
+    first = places[0] if places else Place()
+    return Place(first.area_path, first.department_id, account_id, is_always_own=True, also=places[1:])
 
 
 async def explain_access(
@@ -163,13 +178,14 @@ class _Case:
         )
 
     def _reaches(self, scope: Scope) -> bool:
-        if self.place is None:
-            return False
+        return self.place is not None and any(self._reaches_place(scope, one) for one in (self.place, *self.place.also))
+
+    def _reaches_place(self, scope: Scope, place: Place) -> bool:
         return (
             scope.everywhere
-            or (self.place.area_path is not None and scope.covers(self.place.area_path))
-            or (self.place.department_id is not None and self.place.department_id in scope.departments)
-            or (scope.own and self.place.owner_id == self.account.id)
+            or (place.area_path is not None and scope.covers(place.area_path))
+            or (place.department_id is not None and place.department_id in scope.departments)
+            or ((scope.own or place.is_always_own) and place.owner_id == self.account.id)
         )
 
     def _nearest_role(self) -> NearestGrant:

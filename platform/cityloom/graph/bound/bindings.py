@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, SQLColumnExpression
     from sqlalchemy.orm import InstrumentedAttribute
 
     Column = InstrumentedAttribute[Any]
@@ -42,16 +42,35 @@ class DeclarationError(TypeError):
     """A bound type is declared wrongly; the message names the class, the field and what would be right."""
 
 
+class Reach(Protocol):
+    """One caller's scope, as conditions on columns that a `ScopeRule.rows` names."""
+
+    def areas(self, path: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        """Whether this area path lies in the scope's areas."""
+        ...
+
+    def departments(self, department_id: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        """Whether this is one of the scope's departments."""
+        ...
+
+    def caller(self, account_id: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        """Whether this is the caller's own account, whatever the scope."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ScopeRule:
     """Which columns of a type decide whether a row is in a caller's scope.
 
-    A dimension that is not named reaches no row.
+    A dimension that is not named reaches no row. `rows(alias, reach)` is a condition of its own that reaches rows
+    besides, for a type whose place is told by another table; a sub-select in it is confined to the tenant by the
+    compiler, and not to what the caller may read of that table. It is not asked of who may read everywhere.
     """
 
     area: Column | None = None
     department: Column | None = None
     owner: Column | None = None
+    rows: Callable[[Any, Reach], ColumnElement[bool]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from graphql import FragmentDefinitionNode, GraphQLSchema
-    from sqlalchemy import FromClause
+    from sqlalchemy import FromClause, SQLColumnExpression
     from sqlalchemy.sql.elements import BindParameter
 
     from cityloom.core.principal import FieldAccess, Principal, Rights, Scope
@@ -158,24 +158,20 @@ class Build:
             return [sa.false()]
         if bound.scope is None or scope.everywhere:
             return []
-        permission, rule = bound.read, bound.scope
+        rule, reach = bound.scope, _Reach(self, bound.read, scope)
         ways: list[ColumnElement[bool]] = []
-        if rule.area is not None:
-            path = getattr(alias, rule.area.key)
-            for at in range(len(scope.areas)):
-                low = self.shared((permission, at, 0), _area(permission, at, 0), sa.Text())
-                high = self.shared((permission, at, 1), _area(permission, at, 1), sa.Text())
-                ways.append(sa.and_(path >= low, path < high))
+        if rule.area is not None and scope.areas:
+            ways += reach.ranges(getattr(alias, rule.area.key))
         if rule.department is not None and scope.departments:
-            departments = self.shared(
-                (permission, "departments"),
-                lambda _v, principal: list(_scope_of(principal, permission).departments),
-                sa.ARRAY(sa.Uuid()),
-            )
-            ways.append(getattr(alias, rule.department.key) == sa.func.any(departments))
+            ways.append(reach.departments(getattr(alias, rule.department.key)))
         if rule.owner is not None and scope.own:
-            owner = self.shared("account", lambda _v, principal: principal.account_id, sa.Uuid())
-            ways.append(getattr(alias, rule.owner.key) == owner)
+            ways.append(reach.caller(getattr(alias, rule.owner.key)))
+        if rule.rows is not None:
+            copy = visitors.cloned_traverse(rule.rows(alias, reach), {}, {})
+            table = alias.table if isinstance(alias, _Columns) else selectable(alias)
+            # What another table says of the row's place holds whether or not the caller may read that table.
+            self._confine(copy, (table,), is_scoped=False)
+            ways.append(copy)
         return [sa.or_(*ways)] if ways else [sa.false()]
 
     def secure(self, expression: ColumnElement[Any], *outer: Entity) -> ColumnElement[Any]:
@@ -187,8 +183,10 @@ class Build:
         self._confine(copy, tuple(selectable(alias) for alias in outer))
         return copy
 
-    def _confine(self, element: Entity, around: tuple[FromClause, ...]) -> None:
+    def _confine(self, element: Entity, around: tuple[FromClause, ...], *, is_scoped: bool = True) -> None:
         """Change the selects in a private copy in place; `around` are the tables of the selects around the element."""
+        # What is added here is confined already.
+        children = list(element.get_children())
         if isinstance(element, Select):
             found = element.get_final_froms()
             own = [source for source in found if not _is_one_of(source, around)]
@@ -196,7 +194,7 @@ class Build:
             for table in (table for source in own for table in _tables(source)):
                 conditions += self._tenant(table)
                 bounds = self.bound_types.get(table.element if isinstance(table, Alias) else table, [])
-                if len(bounds) == 1:
+                if is_scoped and len(bounds) == 1:
                     conditions += self._scope(bounds[0], _Columns(table, bounds[0].model))
             element._where_criteria += tuple(conditions)  # noqa: SLF001 - the copy is ours
             if own and element._auto_correlate:  # noqa: SLF001 - the copy is ours
@@ -204,8 +202,8 @@ class Build:
                 element._auto_correlate = False  # noqa: SLF001 - the copy is ours
                 element._correlate_except = tuple(own)  # noqa: SLF001 - the copy is ours
             around = (*around, *own)
-        for child in element.get_children():
-            self._confine(child, around)
+        for child in children:
+            self._confine(child, around, is_scoped=is_scoped)
 
     # Counting
 
@@ -216,14 +214,54 @@ class Build:
             raise SelectionTooLarge(largest=MOST_FIELDS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """One permission's scope in one compilation: conditions over statement arguments, which are shared."""
+
+    build: Build
+    permission: str
+    scope: Scope
+
+    def ranges(self, path: SQLColumnExpression[Any]) -> list[ColumnElement[bool]]:
+        """One condition per area of the scope."""
+        found: list[ColumnElement[bool]] = []
+        for at in range(len(self.scope.areas)):
+            low, high = (
+                self.build.shared((self.permission, at, end), _area(self.permission, at, end), sa.Text())
+                for end in (0, 1)
+            )
+            found.append(sa.and_(path >= low, path < high))
+        return found
+
+    def areas(self, path: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        """See `Reach.areas`."""
+        return sa.or_(sa.false(), *self.ranges(path))
+
+    def departments(self, department_id: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        """See `Reach.departments`."""
+        permission = self.permission
+        if not self.scope.departments:
+            return sa.false()
+        known = self.build.shared(
+            (permission, "departments"),
+            lambda _v, principal: list(_scope_of(principal, permission).departments),
+            sa.ARRAY(sa.Uuid()),
+        )
+        return department_id == sa.func.any(known)
+
+    def caller(self, account_id: SQLColumnExpression[Any]) -> ColumnElement[bool]:
+        """See `Reach.caller`."""
+        return account_id == self.build.shared("account", lambda _v, principal: principal.account_id, sa.Uuid())
+
+
 class _Columns:
     """A plain table in place of an ORM alias: attributes are columns by the model's names."""
 
     def __init__(self, table: FromClause, model: type[Any]) -> None:
-        self._table, self._mapper = table, inspect(model)
+        self.table, self._mapper = table, inspect(model)
 
     def __getattr__(self, name: str) -> Plain:
-        return self._table.c[self._mapper.columns[name].key]
+        return self.table.c[self._mapper.columns[name].key]
 
 
 def _is_one_of(source: FromClause, others: Iterable[FromClause]) -> bool:

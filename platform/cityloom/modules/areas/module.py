@@ -7,7 +7,7 @@ from cityloom.core.text import Text
 from cityloom.modules.areas import events
 from cityloom.modules.areas.api.mutations import AreasMutation
 from cityloom.modules.areas.api.queries import AreasQuery
-from cityloom.modules.areas.api.shapes import Area, AreaChange, AreaKind
+from cityloom.modules.areas.api.shapes import Area, AreaChange, AreaKind, MembershipArea
 from cityloom.modules.areas.pack import AreasPart
 from cityloom.modules.areas.permissions import PERMISSIONS
 
@@ -20,7 +20,12 @@ MODULE = Module(
     ),
     is_core=True,
     permissions=PERMISSIONS,
-    tenant_api=GraphApi(queries=(AreasQuery,), mutations=(AreasMutation,), types=(Area, AreaKind, AreaChange)),
+    tenant_api=GraphApi(
+        queries=(AreasQuery,),
+        mutations=(AreasMutation,),
+        extensions=(MembershipArea,),
+        types=(Area, AreaKind, AreaChange),
+    ),
     pack_parts=(AreasPart(),),
     events=(
         events.AreaCreated,

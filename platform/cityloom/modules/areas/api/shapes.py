@@ -9,6 +9,8 @@ import strawberry
 from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, String, case, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
+from cityloom.access import models as access
+from cityloom.access.api.shapes import Membership
 from cityloom.graph import bound as b
 from cityloom.modules.areas import models as m
 from cityloom.modules.areas.coordinates import CoordinateSystem as Datum
@@ -190,3 +192,15 @@ class Area(b.Node):
         m.Area.version, "Counts changes: send it with a change, which is then refused if somebody was faster."
     )
     changed_at: datetime = b.column(m.Area.changed_at, "When it was last changed.")
+
+
+@b.extend(Membership, module="areas")
+class MembershipArea:
+    """Where a membership holds, as an area: access lies below areas and knows its path only."""
+
+    area: Area | None = b.one(
+        access.Membership.area_id,
+        "The area where the role is held; null for other scopes, or out of sight.",
+        # By `areaPath` of what is answered one can tell as well; conditions on areas would all become access's own.
+        filterable=False,
+    )
