@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import strawberry
 from pydantic import ValidationError
@@ -17,28 +18,23 @@ from cityloom.modules.cases import flow, service
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.api import inputs as i
 from cityloom.modules.cases.api.shapes import CaseStep, CaseTask, CaseTracking, Matter, Workflow
-from cityloom.modules.cases.errors import absent
 from cityloom.modules.cases.service import catalogue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from uuid import UUID
 
 _MOST_HANDLERS = 20
+#: No row has this id.
+_NOBODY = UUID(int=0)
 
 
 def _id(work: Work, value: str, tag: str, *path: str) -> UUID | None:
     return decode_id(value, work.tenant_id, tag, path=path or ("id",))
 
 
-def _named(work: Work, value: str | None, tag: str, thing: str, *path: str) -> UUID | None:
-    """An optional id that must be somebody; refuses (`NotFound`) another tenant's."""
-    if value is None:
-        return None
-    found = _id(work, value, tag, *path)
-    if found is None:
-        raise absent(thing, path)
-    return found
+def _named(work: Work, value: str | None, tag: str, *path: str) -> UUID | None:
+    """An optional id; another tenant's stands for one that nothing has, and is refused where such a one is."""
+    return None if value is None else _id(work, value, tag, *path) or _NOBODY
 
 
 def _handlers(work: Work, given: list[i.CaseHandlerInput]) -> tuple[service.Handler, ...]:
@@ -48,8 +44,8 @@ def _handlers(work: Work, given: list[i.CaseHandlerInput]) -> tuple[service.Hand
         )
     found = tuple(
         service.Handler(
-            _named(work, one.department_id, "dept", "department", "handlers"),
-            _named(work, one.assignee_id, "acct", "account", "handlers"),
+            _named(work, one.department_id, "dept", "handlers"),
+            _named(work, one.assignee_id, "acct", "handlers"),
             one.instruction,
         )
         for one in given
@@ -67,8 +63,8 @@ def _given(work: Work, values: Any) -> service.Given:  # noqa: ANN401 - any inpu
     position = getattr(values, "position", None)
     return service.Given(
         comment=values.comment,
-        department_id=_named(work, getattr(values, "department_id", None), "dept", "department", "departmentId"),
-        assignee_id=_named(work, getattr(values, "assignee_id", None), "acct", "account", "assigneeId"),
+        department_id=_named(work, getattr(values, "department_id", None), "dept", "departmentId"),
+        assignee_id=_named(work, getattr(values, "assignee_id", None), "acct", "assigneeId"),
         handlers=_handlers(work, getattr(values, "handlers", [])),
         position=None if position is None else position_of(position),
         satisfaction=getattr(values, "satisfaction", None),
