@@ -31,7 +31,7 @@ def upgrade() -> None:
         sa.Column("permissions", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
         sa.Column("field", sa.Text(), nullable=True),
-        sa.Column("area_path", sa.Text(collation="C"), nullable=True),
+        sa.Column("place_path", sa.Text(collation="C"), nullable=True),
         sa.Column("rights_version", sa.BigInteger(), nullable=False),
         sa.Column("trace_id", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_access_decisions")),

@@ -60,7 +60,7 @@ class AccessDecisions:
                         permissions=list(denial.permissions),
                         reason=denial.reason,
                         field=denial.field,
-                        area_path=denial.area_path,
+                        place_path=denial.area_path,
                         rights_version=principal.rights.version,
                         trace_id=trace_id(),
                     )

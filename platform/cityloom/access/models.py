@@ -269,7 +269,8 @@ class AccessDecision(TenantTable, Base):
     permissions: Mapped[list[str]] = mapped_column(JSONB)
     reason: Mapped[str]
     field: Mapped[str | None]
-    area_path: Mapped[str | None] = mapped_column(Text(collation="C"))
+    #: The path of the area as it was then: a record is no row of an area, and does not move with it.
+    place_path: Mapped[str | None] = mapped_column(Text(collation="C"))
     rights_version: Mapped[int] = mapped_column(BigInteger)
     trace_id: Mapped[str | None]
 

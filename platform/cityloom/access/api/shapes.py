@@ -293,7 +293,7 @@ class AccessDecision(b.Node):
     reason: str = b.column(m.AccessDecision.reason, "The exact refusal, for example `FORBIDDEN` or `FIELD_FORBIDDEN`.")
     field: str | None = b.column(m.AccessDecision.field, "The mutation that was refused; null for reads.")
     area_path: str | None = b.column(
-        m.AccessDecision.area_path, "The path of the area where it was to be done; null where it was about none."
+        m.AccessDecision.place_path, "The path that the area had where it was to be done; null where it was about none."
     )
     rights_version: b.BigInt = b.column(
         m.AccessDecision.rights_version, "The version of the city's access by which it was decided."
