@@ -870,7 +870,12 @@ def upgrade() -> None:
         ["tenant_id", "longitude", "latitude"],
         unique=False,
     )
-    op.create_index(op.f("ix_buildings_tenant_id_name_id"), "buildings", ["tenant_id", "name", "id"], unique=False)
+    op.create_index(
+        op.f("ix_buildings_tenant_id_name_id_area_path"),
+        "buildings",
+        ["tenant_id", "name", "id", "area_path"],
+        unique=False,
+    )
     op.create_index(op.f("ix_buildings_tenant_id_storeys"), "buildings", ["tenant_id", "storeys"], unique=False)
     op.create_table(
         "cases",
@@ -1821,9 +1826,17 @@ def upgrade() -> None:
         op.f("ix_dwellings_tenant_id_area_path_number"), "dwellings", ["tenant_id", "area_path", "number"], unique=False
     )
     op.create_index(op.f("ix_dwellings_tenant_id_floor"), "dwellings", ["tenant_id", "floor"], unique=False)
-    op.create_index(op.f("ix_dwellings_tenant_id_number_id"), "dwellings", ["tenant_id", "number", "id"], unique=False)
     op.create_index(
-        op.f("ix_dwellings_tenant_id_use_number_id"), "dwellings", ["tenant_id", "use", "number", "id"], unique=False
+        op.f("ix_dwellings_tenant_id_number_id_area_path"),
+        "dwellings",
+        ["tenant_id", "number", "id", "area_path"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_dwellings_tenant_id_use_number_id_area_path"),
+        "dwellings",
+        ["tenant_id", "use", "number", "id", "area_path"],
+        unique=False,
     )
     op.create_table(
         "patrols",
@@ -2391,12 +2404,20 @@ def upgrade() -> None:
         op.f("ix_residents_tenant_id_area_path_name"), "residents", ["tenant_id", "area_path", "name"], unique=False
     )
     op.create_index(
-        op.f("ix_residents_tenant_id_birth_year_id"), "residents", ["tenant_id", "birth_year", "id"], unique=False
+        op.f("ix_residents_tenant_id_birth_year_id_area_path"),
+        "residents",
+        ["tenant_id", "birth_year", "id", "area_path"],
+        unique=False,
     )
     op.create_index(
         op.f("ix_residents_tenant_id_household_id"), "residents", ["tenant_id", "household_id"], unique=False
     )
-    op.create_index(op.f("ix_residents_tenant_id_name_id"), "residents", ["tenant_id", "name", "id"], unique=False)
+    op.create_index(
+        op.f("ix_residents_tenant_id_name_id_area_path"),
+        "residents",
+        ["tenant_id", "name", "id", "area_path"],
+        unique=False,
+    )
     op.create_index(
         op.f("ix_residents_tenant_id_phone_index"),
         "residents",
@@ -2680,9 +2701,9 @@ def downgrade() -> None:
         table_name="residents",
         postgresql_where=sa.text("phone_index IS NOT NULL"),
     )
-    op.drop_index(op.f("ix_residents_tenant_id_name_id"), table_name="residents")
+    op.drop_index(op.f("ix_residents_tenant_id_name_id_area_path"), table_name="residents")
     op.drop_index(op.f("ix_residents_tenant_id_household_id"), table_name="residents")
-    op.drop_index(op.f("ix_residents_tenant_id_birth_year_id"), table_name="residents")
+    op.drop_index(op.f("ix_residents_tenant_id_birth_year_id_area_path"), table_name="residents")
     op.drop_index(op.f("ix_residents_tenant_id_area_path_name"), table_name="residents")
     op.drop_index(
         op.f("ix_residents_tenant_id_account_id"),
@@ -2741,8 +2762,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_patrols_tenant_id_area_id_started_at"), table_name="patrols")
     op.drop_index(op.f("ix_patrols_tenant_id_account_id_patrolled_on_id"), table_name="patrols")
     op.drop_table("patrols")
-    op.drop_index(op.f("ix_dwellings_tenant_id_use_number_id"), table_name="dwellings")
-    op.drop_index(op.f("ix_dwellings_tenant_id_number_id"), table_name="dwellings")
+    op.drop_index(op.f("ix_dwellings_tenant_id_use_number_id_area_path"), table_name="dwellings")
+    op.drop_index(op.f("ix_dwellings_tenant_id_number_id_area_path"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_floor"), table_name="dwellings")
     op.drop_index(op.f("ix_dwellings_tenant_id_area_path_number"), table_name="dwellings")
     op.drop_table("dwellings")
@@ -2858,7 +2879,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_cases_tenant_id_area_id"), table_name="cases")
     op.drop_table("cases")
     op.drop_index(op.f("ix_buildings_tenant_id_storeys"), table_name="buildings")
-    op.drop_index(op.f("ix_buildings_tenant_id_name_id"), table_name="buildings")
+    op.drop_index(op.f("ix_buildings_tenant_id_name_id_area_path"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_longitude_latitude"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_latitude"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_area_path_code"), table_name="buildings")
