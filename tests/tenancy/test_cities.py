@@ -69,7 +69,7 @@ def test_a_city_is_sound_and_canonical(city: str) -> None:
     assert engine.canonical(pack) == source.files
 
 
-@pytest.mark.parametrize("city", CITIES)
+@pytest.mark.parametrize("city", sorted(FIGURES))
 def test_a_city_has_the_figures_it_publishes(city: str) -> None:
     lines = source_of(city).files["areas.csv"].decode().splitlines()[1:]
     counted = Counter(line.split(",")[2] for line in lines)
@@ -102,7 +102,7 @@ async def test_what_only_the_database_can_refuse_leaves_nothing_behind(installat
     assert len(await installation.applications(applied.tenant_id)) == 1
 
 
-@pytest.mark.parametrize("city", CITIES)
+@pytest.mark.parametrize("city", [city for city in CITIES if (TENANTS / city / "areas.geojson").exists()])
 async def test_every_grid_is_found_by_its_centre(city: str, installation: TenantService, slug: str) -> None:
     """The synthetic boundaries of one level neither overlap nor leave gaps."""
     applied = await installation.apply(renamed(source_of(city), city, slug), actor="tester")

@@ -27,7 +27,7 @@ class Scale(StrEnum):
 
 
 def demo(
-    city: Annotated[str, typer.Argument(help="The city's short name, for example yanji.")],
+    city: Annotated[str, typer.Argument(help="The city's short name.")],
     scale: Annotated[
         Scale, typer.Option(help="small: 5,000 residents. full: 500,000 residents in 5,947 buildings.")
     ] = Scale.SMALL,
