@@ -454,6 +454,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "code", "version", name=op.f("uq_workflow_versions_tenant_id_code_version")),
     )
     op.create_index(
+        op.f("ix_workflow_versions_tenant_id_published_at_id"),
+        "workflow_versions",
+        ["tenant_id", "published_at", "id"],
+        unique=False,
+    )
+    op.create_index(
         "uq_workflow_versions_current",
         "workflow_versions",
         ["tenant_id", "code"],
@@ -635,6 +641,7 @@ def upgrade() -> None:
         op.f("ix_matters_tenant_id_admission_code"), "matters", ["tenant_id", "admission", "code"], unique=False
     )
     op.create_index(op.f("ix_matters_tenant_id_department_id"), "matters", ["tenant_id", "department_id"], unique=False)
+    op.create_index(op.f("ix_matters_tenant_id_depth_id"), "matters", ["tenant_id", "depth", "id"], unique=False)
     op.create_index(op.f("ix_matters_tenant_id_name_zh_id"), "matters", ["tenant_id", "name_zh", "id"], unique=False)
     op.create_index(
         op.f("ix_matters_tenant_id_parent_id_code"), "matters", ["tenant_id", "parent_id", "code"], unique=False
@@ -984,6 +991,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_cases")),
         sa.UniqueConstraint("tenant_id", "tracking_code", name=op.f("uq_cases_tenant_id_tracking_code")),
     )
+    op.create_index("ix_cases_accepted_at_all", "cases", ["tenant_id", "accepted_at", "id"], unique=False)
+    op.create_index("ix_cases_due_at_all", "cases", ["tenant_id", "due_at", "id"], unique=False)
+    op.create_index("ix_cases_latitude_all", "cases", ["tenant_id", "latitude", "id"], unique=False)
+    op.create_index("ix_cases_level_all", "cases", ["tenant_id", "level", "id"], unique=False)
+    op.create_index("ix_cases_longitude_all", "cases", ["tenant_id", "longitude", "id"], unique=False)
+    op.create_index("ix_cases_reopen_count_all", "cases", ["tenant_id", "reopen_count", "id"], unique=False)
+    op.create_index("ix_cases_resolved_at_all", "cases", ["tenant_id", "resolved_at", "id"], unique=False)
+    op.create_index("ix_cases_satisfaction_all", "cases", ["tenant_id", "satisfaction", "id"], unique=False)
     op.create_index(op.f("ix_cases_tenant_id_area_id"), "cases", ["tenant_id", "area_id"], unique=False)
     op.create_index(op.f("ix_cases_tenant_id_area_path_id"), "cases", ["tenant_id", "area_path", "id"], unique=False)
     op.create_index(
@@ -1168,6 +1183,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_memberships_tenant_id_area_id"), "memberships", ["tenant_id", "area_id"], unique=False)
+    op.create_index(op.f("ix_memberships_tenant_id_area_path"), "memberships", ["tenant_id", "area_path"], unique=False)
     op.create_index(
         op.f("ix_memberships_tenant_id_department_id"), "memberships", ["tenant_id", "department_id"], unique=False
     )
@@ -2831,6 +2847,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_memberships_tenant_id_role_id"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_ends_at"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_department_id"), table_name="memberships")
+    op.drop_index(op.f("ix_memberships_tenant_id_area_path"), table_name="memberships")
     op.drop_index(op.f("ix_memberships_tenant_id_area_id"), table_name="memberships")
     op.drop_table("memberships")
     op.drop_index(op.f("ix_daily_reports_tenant_id_day_id"), table_name="daily_reports")
@@ -2877,6 +2894,14 @@ def downgrade() -> None:
     )
     op.drop_index(op.f("ix_cases_tenant_id_area_path_id"), table_name="cases")
     op.drop_index(op.f("ix_cases_tenant_id_area_id"), table_name="cases")
+    op.drop_index("ix_cases_satisfaction_all", table_name="cases")
+    op.drop_index("ix_cases_resolved_at_all", table_name="cases")
+    op.drop_index("ix_cases_reopen_count_all", table_name="cases")
+    op.drop_index("ix_cases_longitude_all", table_name="cases")
+    op.drop_index("ix_cases_level_all", table_name="cases")
+    op.drop_index("ix_cases_latitude_all", table_name="cases")
+    op.drop_index("ix_cases_due_at_all", table_name="cases")
+    op.drop_index("ix_cases_accepted_at_all", table_name="cases")
     op.drop_table("cases")
     op.drop_index(op.f("ix_buildings_tenant_id_storeys"), table_name="buildings")
     op.drop_index(op.f("ix_buildings_tenant_id_name_id_area_path"), table_name="buildings")
@@ -2906,6 +2931,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_matters_tenant_id_workflow_code_code"), table_name="matters")
     op.drop_index(op.f("ix_matters_tenant_id_parent_id_code"), table_name="matters")
     op.drop_index(op.f("ix_matters_tenant_id_name_zh_id"), table_name="matters")
+    op.drop_index(op.f("ix_matters_tenant_id_depth_id"), table_name="matters")
     op.drop_index(op.f("ix_matters_tenant_id_department_id"), table_name="matters")
     op.drop_index(op.f("ix_matters_tenant_id_admission_code"), table_name="matters")
     op.drop_table("matters")
@@ -2925,6 +2951,7 @@ def downgrade() -> None:
     op.drop_index(
         "uq_workflow_versions_current", table_name="workflow_versions", postgresql_where=sa.text("is_current")
     )
+    op.drop_index(op.f("ix_workflow_versions_tenant_id_published_at_id"), table_name="workflow_versions")
     op.drop_table("workflow_versions")
     op.drop_table("visit_forms")
     op.drop_table("tenants")

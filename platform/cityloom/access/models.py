@@ -152,6 +152,7 @@ class Membership(TenantTable, Base):
         area_foreign_key(),
         Index(None, "tenant_id", "role_id"),
         Index(None, "tenant_id", "area_id"),
+        Index(None, "tenant_id", "area_path"),
         Index(None, "tenant_id", "department_id"),
         Index(None, "tenant_id", "ends_at"),
         CheckConstraint("scope_kind IN ('TENANT', 'AREA', 'DEPARTMENT', 'OWN')", name="scope_kind"),

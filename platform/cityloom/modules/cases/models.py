@@ -43,6 +43,7 @@ class WorkflowVersion(TenantTable, Base):
 
     __tablename__ = "workflow_versions"
     __table_args__ = (
+        Index(None, "tenant_id", "published_at", "id"),
         UniqueConstraint("tenant_id", "code", "version"),
         CheckConstraint("version >= 1", name="version_counted"),
         Index(
@@ -113,6 +114,7 @@ class Matter(TenantTable, Base):
         Index(None, "tenant_id", "workflow_code", "code"),
         Index(None, "tenant_id", "admission", "code"),
         Index(None, "tenant_id", "name_zh", "id"),
+        Index(None, "tenant_id", "depth", "id"),
     )
 
     code: Mapped[str]
@@ -175,6 +177,14 @@ class Case(AreaScoped, TenantTable, Base):
         Index(None, "tenant_id", "priority", "id"),
         Index(None, "tenant_id", "reported_at", "id"),
         Index(None, "tenant_id", "closed_at", "id"),
+        Index("ix_cases_due_at_all", "tenant_id", "due_at", "id"),
+        Index("ix_cases_longitude_all", "tenant_id", "longitude", "id"),
+        Index("ix_cases_latitude_all", "tenant_id", "latitude", "id"),
+        Index("ix_cases_level_all", "tenant_id", "level", "id"),
+        Index("ix_cases_accepted_at_all", "tenant_id", "accepted_at", "id"),
+        Index("ix_cases_resolved_at_all", "tenant_id", "resolved_at", "id"),
+        Index("ix_cases_reopen_count_all", "tenant_id", "reopen_count", "id"),
+        Index("ix_cases_satisfaction_all", "tenant_id", "satisfaction", "id"),
         Index(None, "tenant_id", "workflow_id", "state", postgresql_where=text("is_open")),
         Index(None, "tenant_id", "department_id", "id"),
         Index(None, "tenant_id", "assignee_id", "id", postgresql_where=text("assignee_id IS NOT NULL")),
