@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
+from cityloom.installed import import_models
 from cityloom.testing.clock import ManualClock
 from cityloom.testing.database import ROOT, VAR, TestServer, start_server
 
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from cityloom.app import Platform
     from cityloom.core.database import Database
     from cityloom.testing.twins import Twin
+
+
+# Foreign keys name tables of other slices: the metadata is whole or it is of no use.
+import_models()
 
 
 @pytest.fixture(scope="session")
