@@ -6,13 +6,54 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 import schemathesis
+from graphql import (
+    BooleanValueNode,
+    FloatValueNode,
+    IntValueNode,
+    ListValueNode,
+    NameNode,
+    NullValueNode,
+    ObjectFieldNode,
+    ObjectValueNode,
+    StringValueNode,
+    ValueNode,
+)
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
 #: Documents for each root field: few in `make test`, as many as `FUZZ_EXAMPLES` says in `make fuzz`.
 EXAMPLES: Final = int(os.environ.get("FUZZ_EXAMPLES", "3"))
+
+_NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
+_SIMPLE: st.SearchStrategy[ValueNode] = st.one_of(
+    st.builds(NullValueNode),
+    st.booleans().map(lambda value: BooleanValueNode(value=value)),
+    st.integers(-(2**63), 2**63).map(lambda value: IntValueNode(value=str(value))),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda value: FloatValueNode(value=str(value))),
+    st.text(max_size=12).map(lambda value: StringValueNode(value=value)),
+)
+
+
+def _object(fields: dict[str, ValueNode]) -> ValueNode:
+    return ObjectValueNode(fields=tuple(ObjectFieldNode(name=NameNode(value=k), value=v) for k, v in fields.items()))
+
+
+def _json() -> st.SearchStrategy[ValueNode]:
+    """Literals of the scalar JSON: of any kind, also deep in one another."""
+    return st.recursive(
+        _SIMPLE,
+        lambda inner: (
+            st.lists(inner, max_size=3).map(lambda values: ListValueNode(values=tuple(values)))
+            | st.dictionaries(_NAMES, inner, max_size=3).map(_object)
+        ),
+        max_leaves=6,
+    )
+
+
+schemathesis.graphql.scalar("JSON", _json())
 
 
 class ServerFault(AssertionError):
