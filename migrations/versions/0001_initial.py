@@ -1571,6 +1571,60 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "webhook_endpoints",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("owner_account_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_client_id", sa.Uuid(), nullable=True),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("pause_reason", sa.Text(), nullable=True),
+        sa.Column("events", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("conditions", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("document", sa.Text(), nullable=True),
+        sa.Column("ordering", sa.Text(), nullable=False),
+        sa.Column("rate_limit", sa.Integer(), nullable=True),
+        sa.Column("header_names", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("sealed_headers", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("(state = 'PAUSED') = (pause_reason IS NOT NULL)", name=op.f("ck_webhook_endpoints_pause")),
+        sa.CheckConstraint("ordering IN ('PER_SUBJECT', 'PER_ENDPOINT')", name=op.f("ck_webhook_endpoints_ordering")),
+        sa.CheckConstraint("state IN ('ACTIVE', 'PAUSED', 'CLOSED')", name=op.f("ck_webhook_endpoints_state")),
+        sa.CheckConstraint("rate_limit BETWEEN 1 AND 10000", name=op.f("ck_webhook_endpoints_rate_limit")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "owner_account_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_webhook_endpoints_tenant_id_owner_account_id"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "owner_client_id"],
+            ["api_clients.tenant_id", "api_clients.id"],
+            name=op.f("fk_webhook_endpoints_tenant_id_owner_client_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_endpoints")),
+    )
+    op.create_index(
+        op.f("ix_webhook_endpoints_tenant_id_owner_account_id_id"),
+        "webhook_endpoints",
+        ["tenant_id", "owner_account_id", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_webhook_endpoints_tenant_id_owner_client_id"),
+        "webhook_endpoints",
+        ["tenant_id", "owner_client_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_webhook_endpoints_tenant_id_state_id"), "webhook_endpoints", ["tenant_id", "state", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_webhook_endpoints_tenant_id_url_id"), "webhook_endpoints", ["tenant_id", "url", "id"], unique=False
+    )
+    op.create_table(
         "case_clock_entries",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -1981,6 +2035,137 @@ def upgrade() -> None:
     op.create_index(op.f("ix_scores_tenant_id_post_id"), "scores", ["tenant_id", "post_id"], unique=False)
     op.create_index(op.f("ix_scores_tenant_id_rank_id"), "scores", ["tenant_id", "rank", "id"], unique=False)
     op.create_table(
+        "webhook_deliveries",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("endpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=True),
+        sa.Column("previous_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("webhook_id", sa.Text(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=True),
+        sa.Column("event_type", sa.Text(), nullable=False),
+        sa.Column("order_key", sa.Uuid(), nullable=False),
+        sa.Column("key_id", sa.Uuid(), nullable=True),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("tries", sa.SmallInteger(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("first_tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(kind = 'EVENT') = (sequence IS NOT NULL)", name=op.f("ck_webhook_deliveries_sequence")),
+        sa.CheckConstraint("kind IN ('EVENT', 'TEST', 'PROOF')", name=op.f("ck_webhook_deliveries_kind")),
+        sa.CheckConstraint(
+            "state IN ('WAITING', 'DUE', 'DELIVERED', 'EXHAUSTED', 'WITHDRAWN')",
+            name=op.f("ck_webhook_deliveries_state"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "endpoint_id"],
+            ["webhook_endpoints.tenant_id", "webhook_endpoints.id"],
+            name=op.f("fk_webhook_deliveries_tenant_id_endpoint_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_deliveries")),
+        sa.UniqueConstraint(
+            "tenant_id", "endpoint_id", "sequence", name=op.f("uq_webhook_deliveries_tenant_id_endpoint_id_sequence")
+        ),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_due",
+        "webhook_deliveries",
+        ["tenant_id", "endpoint_id", sa.literal_column("(tries > 0)"), "due_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'DUE'"),
+    )
+    op.create_index(
+        "ix_webhook_deliveries_order",
+        "webhook_deliveries",
+        ["tenant_id", "endpoint_id", "order_key", "sequence"],
+        unique=False,
+        postgresql_where=sa.text("state IN ('WAITING', 'DUE')"),
+    )
+    op.create_index(
+        op.f("ix_webhook_deliveries_tenant_id_endpoint_id_event_type_id"),
+        "webhook_deliveries",
+        ["tenant_id", "endpoint_id", "event_type", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_webhook_deliveries_tenant_id_endpoint_id_id"),
+        "webhook_deliveries",
+        ["tenant_id", "endpoint_id", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_webhook_deliveries_tenant_id_endpoint_id_state_id"),
+        "webhook_deliveries",
+        ["tenant_id", "endpoint_id", "state", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "webhook_keys",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("endpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("algorithm", sa.Text(), nullable=False),
+        sa.Column("sealed_secret", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("proven_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("retired_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "(algorithm = 'ED25519') = (public_key IS NOT NULL)", name=op.f("ck_webhook_keys_public_key")
+        ),
+        sa.CheckConstraint("algorithm IN ('HMAC_SHA256', 'ED25519')", name=op.f("ck_webhook_keys_algorithm")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "endpoint_id"],
+            ["webhook_endpoints.tenant_id", "webhook_endpoints.id"],
+            name=op.f("fk_webhook_keys_tenant_id_endpoint_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_keys")),
+    )
+    op.create_index(
+        op.f("ix_webhook_keys_tenant_id_endpoint_id_id"),
+        "webhook_keys",
+        ["tenant_id", "endpoint_id", "id"],
+        unique=False,
+    )
+    op.create_table(
+        "webhook_lanes",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("chain_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("rate_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "id"],
+            ["webhook_endpoints.tenant_id", "webhook_endpoints.id"],
+            name=op.f("fk_webhook_lanes_tenant_id_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_lanes")),
+        info={"operator_reads": True},
+    )
+    op.create_index(
+        "ix_webhook_lanes_due",
+        "webhook_lanes",
+        ["next_due_at"],
+        unique=False,
+        postgresql_where=sa.text("next_due_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_webhook_lanes_open",
+        "webhook_lanes",
+        ["tenant_id", "position"],
+        unique=False,
+        postgresql_where=sa.text("is_open"),
+    )
+    op.create_table(
         "awards",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -2230,6 +2415,37 @@ def upgrade() -> None:
     )
     op.create_index(
         op.f("ix_track_batches_tenant_id_received_at"), "track_batches", ["tenant_id", "received_at"], unique=False
+    )
+    op.create_table(
+        "webhook_attempts",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("delivery_id", sa.Uuid(), nullable=False),
+        sa.Column("endpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("owner_account_id", sa.Uuid(), nullable=False),
+        sa.Column("number", sa.SmallInteger(), nullable=False),
+        sa.Column("outcome", sa.Text(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("duration_ms", sa.Integer(), nullable=False),
+        sa.CheckConstraint(
+            "outcome IN ('DELIVERED', 'REFUSED', 'THROTTLED', 'GONE', 'REDIRECTED', 'TIMED_OUT', 'UNREACHABLE', 'TLS_FAILED', 'ADDRESS_REFUSED', 'MALFORMED')",
+            name=op.f("ck_webhook_attempts_outcome"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "delivery_id"],
+            ["webhook_deliveries.tenant_id", "webhook_deliveries.id"],
+            name=op.f("fk_webhook_attempts_tenant_id_delivery_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_attempts")),
+        info={"append_only": True},
+    )
+    op.create_index(
+        op.f("ix_webhook_attempts_tenant_id_delivery_id_id"),
+        "webhook_attempts",
+        ["tenant_id", "delivery_id", "id"],
+        unique=False,
     )
     op.create_table(
         "worker_positions",
@@ -2737,6 +2953,8 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_worker_positions_tenant_id_area_path_recorded_at"), table_name="worker_positions")
     op.drop_index(op.f("ix_worker_positions_tenant_id_area_id_recorded_at"), table_name="worker_positions")
     op.drop_table("worker_positions")
+    op.drop_index(op.f("ix_webhook_attempts_tenant_id_delivery_id_id"), table_name="webhook_attempts")
+    op.drop_table("webhook_attempts")
     op.drop_index(op.f("ix_track_batches_tenant_id_received_at"), table_name="track_batches")
     op.drop_index(op.f("ix_track_batches_tenant_id_patrol_id_first_at_id"), table_name="track_batches")
     op.drop_index(op.f("ix_track_batches_tenant_id_area_path"), table_name="track_batches")
@@ -2762,6 +2980,25 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_awards_tenant_id_area_id_granted_at"), table_name="awards")
     op.drop_index(op.f("ix_awards_tenant_id_account_id_granted_at"), table_name="awards")
     op.drop_table("awards")
+    op.drop_index("ix_webhook_lanes_open", table_name="webhook_lanes", postgresql_where=sa.text("is_open"))
+    op.drop_index(
+        "ix_webhook_lanes_due", table_name="webhook_lanes", postgresql_where=sa.text("next_due_at IS NOT NULL")
+    )
+    op.drop_table("webhook_lanes")
+    op.drop_index(op.f("ix_webhook_keys_tenant_id_endpoint_id_id"), table_name="webhook_keys")
+    op.drop_table("webhook_keys")
+    op.drop_index(op.f("ix_webhook_deliveries_tenant_id_endpoint_id_state_id"), table_name="webhook_deliveries")
+    op.drop_index(op.f("ix_webhook_deliveries_tenant_id_endpoint_id_id"), table_name="webhook_deliveries")
+    op.drop_index(op.f("ix_webhook_deliveries_tenant_id_endpoint_id_event_type_id"), table_name="webhook_deliveries")
+    op.drop_index(
+        "ix_webhook_deliveries_order",
+        table_name="webhook_deliveries",
+        postgresql_where=sa.text("state IN ('WAITING', 'DUE')"),
+    )
+    op.drop_index(
+        "ix_webhook_deliveries_due", table_name="webhook_deliveries", postgresql_where=sa.text("state = 'DUE'")
+    )
+    op.drop_table("webhook_deliveries")
     op.drop_index(op.f("ix_scores_tenant_id_rank_id"), table_name="scores")
     op.drop_index(op.f("ix_scores_tenant_id_post_id"), table_name="scores")
     op.drop_index(op.f("ix_scores_tenant_id_points_milli_id"), table_name="scores")
@@ -2808,6 +3045,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_case_reports_tenant_id_case_id_id"), table_name="case_reports")
     op.drop_table("case_reports")
     op.drop_table("case_clock_entries")
+    op.drop_index(op.f("ix_webhook_endpoints_tenant_id_url_id"), table_name="webhook_endpoints")
+    op.drop_index(op.f("ix_webhook_endpoints_tenant_id_state_id"), table_name="webhook_endpoints")
+    op.drop_index(op.f("ix_webhook_endpoints_tenant_id_owner_client_id"), table_name="webhook_endpoints")
+    op.drop_index(op.f("ix_webhook_endpoints_tenant_id_owner_account_id_id"), table_name="webhook_endpoints")
+    op.drop_table("webhook_endpoints")
     op.drop_table("trusted_documents")
     op.drop_index(op.f("ix_shifts_tenant_id_starts_at_id"), table_name="shifts")
     op.drop_index(op.f("ix_shifts_tenant_id_post_id"), table_name="shifts")

@@ -14,6 +14,7 @@ SLICES = (
     "cityloom.access",
     "cityloom.audit",
     "cityloom.events",
+    "cityloom.webhooks",
     "cityloom.modules.areas",
     "cityloom.modules.registry",
     "cityloom.modules.grid",
