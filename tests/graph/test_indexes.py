@@ -216,13 +216,21 @@ def _value(column: sa.Column[Any], words: list[str] | None) -> str:
     name = column.name
     if name == "tenant_id":
         return "tenant"
-    if name in {"area_path", "path"}:
+    if _is_reference(column):
+        made = "md5('id' || i)::uuid"
+    elif name in {"area_path", "path"}:
         made = "'1.' || i % 20 || '.' || i || '.'"
     elif words:
         made = f"(ARRAY[{', '.join(repr(w) for w in words)}])[1 + i % {len(words)}]"
     else:
         made = next(value for type_, value in VALUES if isinstance(column.type, type_)).format(name)
     return f"CASE WHEN i % 11 = 0 THEN NULL ELSE {made} END" if column.nullable else made
+
+
+def _is_reference(column: sa.Column[Any]) -> bool:
+    """Whether the column holds the id of another row: then of one that there is."""
+    elements = (element for key in column.table.foreign_key_constraints for element in key.elements)
+    return any(element.parent is column and element.column.name == "id" for element in elements)
 
 
 async def _literal(given: RootList, name: str, operator: str | None, large: Large) -> str:
@@ -308,6 +316,8 @@ async def test_every_ordering_reads_no_more_than_its_page(large: Large, given: R
             _sql, plan = await large.plan(text, _callers(large.tenant)[caller])
             # An area with a twentieth of the rows is met once in twenty along any other order.
             most = 21 + SPARE if caller == "whole city" else 21 * 20 + 2 * SPARE
+            if caller == "one area" and given.bound.scope.rows is not None:
+                most += ROWS // 20  # those rows of another table that say which are in the area
             found += _findings(f"{page} {order}", plan, most)
     assert not found, "\n".join(["indexes are missing:", *found])
 

@@ -72,6 +72,7 @@ y = 1e3
 [[many]]
 [[many.grand]]
 z = 'a'
+[[first.only]]
 '''
     parsed = tomllib.loads(text)
     lines = toml_lines(text)
@@ -79,11 +80,12 @@ z = 'a'
     assert {path: lines[path] for path in [
         ("a", "b"), ("quoted a",), ('lit"eral',), ("table", "with.dot", "list"), ("table", "with.dot", "list", 1, 1),
         ("table", "with.dot", "list", 2, "deep", 1, "deeper"), ("many", 0, "x"), ("many", 0, "child", "y"),
-        ("many", 1), ("many", 1, "grand", 0, "z"),
+        ("many", 1), ("many", 1, "grand", 0, "z"), ("first",),
     ]} == {
         ("a", "b"): 2, ("quoted a",): 3, ('lit"eral',): 6, ("table", "with.dot", "list"): 9,
         ("table", "with.dot", "list", 1, 1): 10, ("table", "with.dot", "list", 2, "deep", 1, "deeper"): 11,
         ("many", 0, "x"): 14, ("many", 0, "child", "y"): 16, ("many", 1): 17, ("many", 1, "grand", 0, "z"): 19,
+        ("first",): 20,
     }  # fmt: skip
 
 

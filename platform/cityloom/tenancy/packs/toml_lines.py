@@ -38,6 +38,7 @@ class _Scanner:
                 self.at += 2
                 names = self._dotted()
                 parent = self._resolve(names[:-1])
+                self._mark(parent, line)
                 array = (*parent, names[-1])
                 index = self.counts.get(array, 0)
                 self.counts[array] = index + 1
