@@ -175,25 +175,53 @@ def upgrade() -> None:
     op.create_index(op.f("ix_departments_tenant_id_name_id"), "departments", ["tenant_id", "name", "id"], unique=False)
     op.create_index(op.f("ix_departments_tenant_id_parent_id"), "departments", ["tenant_id", "parent_id"], unique=False)
     op.create_table(
+        "event_heads",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("id = tenant_id", name=op.f("ck_event_heads_one")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_event_heads")),
+        info={"operator_reads": True},
+    )
+    op.create_table(
+        "event_subjects",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("subject_tag", sa.Text(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", "subject_tag", name=op.f("pk_event_subjects")),
+        postgresql_with={"fillfactor": "70"},
+    )
+    op.create_table(
         "events",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("subject_tag", sa.Text(), nullable=False),
         sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("subject_sequence", sa.BigInteger(), nullable=False),
         sa.Column("area_path", sa.Text(collation="C"), nullable=True),
         sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("changed", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("actor_kind", sa.Text(), nullable=False),
+        sa.Column("actor_tag", sa.Text(), nullable=True),
         sa.Column("actor_id", sa.Uuid(), nullable=True),
         sa.Column("trace_id", sa.Text(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_events")),
+        sa.UniqueConstraint("tenant_id", "position", name=op.f("uq_events_tenant_id_position")),
         info={"append_only": True},
     )
     op.create_index(
-        op.f("ix_events_tenant_id_subject_id_id"), "events", ["tenant_id", "subject_id", "id"], unique=False
+        op.f("ix_events_tenant_id_subject_id_position"), "events", ["tenant_id", "subject_id", "position"], unique=False
     )
-    op.create_index(op.f("ix_events_tenant_id_type_id"), "events", ["tenant_id", "type", "id"], unique=False)
+    op.create_index(
+        op.f("ix_events_tenant_id_type_position_area_path"),
+        "events",
+        ["tenant_id", "type", "position", "area_path"],
+        unique=False,
+    )
     op.create_table(
         "idempotency_records",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -233,6 +261,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_identity_providers_tenant_id"), "identity_providers", ["tenant_id"], unique=False)
     op.create_table(
+        "job_runs",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("ran_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_job_runs")),
+        sa.UniqueConstraint("tenant_id", "name", name=op.f("uq_job_runs_tenant_id_name")),
+        info={"operator_reads": True},
+    )
+    op.create_table(
         "login_throttles",
         sa.Column("key_hash", sa.LargeBinary(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -268,6 +307,26 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_operators")),
         sa.UniqueConstraint("login", name=op.f("uq_operators_login")),
         info={"kind": "control"},
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject_tag", sa.Text(), nullable=False),
+        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("subject_sequence", sa.BigInteger(), nullable=False),
+        sa.Column("area_path", sa.Text(collation="C"), nullable=True),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("changed", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("actor_kind", sa.Text(), nullable=False),
+        sa.Column("actor_tag", sa.Text(), nullable=True),
+        sa.Column("actor_id", sa.Uuid(), nullable=True),
+        sa.Column("trace_id", sa.Text(), nullable=True),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_outbox")),
+        info={"operator_reads": ("tenant_id",)},
+        postgresql_with={"autovacuum_vacuum_scale_factor": "0", "autovacuum_vacuum_threshold": "5000"},
     )
     op.create_table(
         "pack_applications",
@@ -562,6 +621,41 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "files",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("uploader_id", sa.Uuid(), nullable=False),
+        sa.Column("is_by_ticket", sa.Boolean(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("byte_size", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.Text(), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=True),
+        sa.Column("height", sa.Integer(), nullable=True),
+        sa.Column("has_thumbnail", sa.Boolean(), nullable=False),
+        sa.Column("uploaded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('IMAGE', 'VIDEO')", name=op.f("ck_files_kind_known")),
+        sa.CheckConstraint("byte_size > 0", name=op.f("ck_files_not_empty")),
+        sa.CheckConstraint("num_nulls(width, height) IN (0, 2)", name=op.f("ck_files_size_whole")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "uploader_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_files_tenant_id_uploader_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_files")),
+    )
+    op.create_index(
+        op.f("ix_files_tenant_id_expires_at"),
+        "files",
+        ["tenant_id", "expires_at"],
+        unique=False,
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
+    op.create_index(
+        op.f("ix_files_tenant_id_uploader_id_id"), "files", ["tenant_id", "uploader_id", "id"], unique=False
+    )
+    op.create_table(
         "grants",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -740,6 +834,28 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_sign_ins_tenant_id_account_id"), "sign_ins", ["tenant_id", "account_id"], unique=False)
     op.create_index(op.f("ix_sign_ins_tenant_id_expires_at"), "sign_ins", ["tenant_id", "expires_at"], unique=False)
+    op.create_table(
+        "upload_tickets",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
+        sa.Column("token_hash", sa.LargeBinary(), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "account_id"],
+            ["accounts.tenant_id", "accounts.id"],
+            name=op.f("fk_upload_tickets_tenant_id_account_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_upload_tickets")),
+    )
+    op.create_index(
+        op.f("ix_upload_tickets_tenant_id_account_id"), "upload_tickets", ["tenant_id", "account_id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_upload_tickets_tenant_id_expires_at"), "upload_tickets", ["tenant_id", "expires_at"], unique=False
+    )
     op.create_table(
         "workflow_states",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -3161,6 +3277,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_api_client_keys_tenant_id_client_id"), table_name="api_client_keys")
     op.drop_table("api_client_keys")
     op.drop_table("workflow_states")
+    op.drop_index(op.f("ix_upload_tickets_tenant_id_expires_at"), table_name="upload_tickets")
+    op.drop_index(op.f("ix_upload_tickets_tenant_id_account_id"), table_name="upload_tickets")
+    op.drop_table("upload_tickets")
     op.drop_index(op.f("ix_sign_ins_tenant_id_expires_at"), table_name="sign_ins")
     op.drop_index(op.f("ix_sign_ins_tenant_id_account_id"), table_name="sign_ins")
     op.drop_table("sign_ins")
@@ -3180,6 +3299,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_grid_workers_tenant_id_name_id"), table_name="grid_workers")
     op.drop_table("grid_workers")
     op.drop_table("grants")
+    op.drop_index(op.f("ix_files_tenant_id_uploader_id_id"), table_name="files")
+    op.drop_index(
+        op.f("ix_files_tenant_id_expires_at"), table_name="files", postgresql_where=sa.text("expires_at IS NOT NULL")
+    )
+    op.drop_table("files")
     op.drop_index(op.f("ix_areas_tenant_id_west_east_south_north"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_valid_until"), table_name="areas")
     op.drop_index(op.f("ix_areas_tenant_id_valid_from"), table_name="areas")
@@ -3208,18 +3332,22 @@ def downgrade() -> None:
     op.drop_table("policy_proposals")
     op.drop_index(op.f("ix_pack_applications_tenant_id_id"), table_name="pack_applications")
     op.drop_table("pack_applications")
+    op.drop_table("outbox")
     op.drop_table("operators")
     op.drop_index(op.f("ix_operator_actions_tenant_id_id"), table_name="operator_actions")
     op.drop_table("operator_actions")
     op.drop_index(op.f("ix_login_throttles_window_started_at"), table_name="login_throttles")
     op.drop_table("login_throttles")
+    op.drop_table("job_runs")
     op.drop_index(op.f("ix_identity_providers_tenant_id"), table_name="identity_providers")
     op.drop_table("identity_providers")
     op.drop_index(op.f("ix_idempotency_records_tenant_id_created_at"), table_name="idempotency_records")
     op.drop_table("idempotency_records")
-    op.drop_index(op.f("ix_events_tenant_id_type_id"), table_name="events")
-    op.drop_index(op.f("ix_events_tenant_id_subject_id_id"), table_name="events")
+    op.drop_index(op.f("ix_events_tenant_id_type_position_area_path"), table_name="events")
+    op.drop_index(op.f("ix_events_tenant_id_subject_id_position"), table_name="events")
     op.drop_table("events")
+    op.drop_table("event_subjects")
+    op.drop_table("event_heads")
     op.drop_index(op.f("ix_departments_tenant_id_parent_id"), table_name="departments")
     op.drop_index(op.f("ix_departments_tenant_id_name_id"), table_name="departments")
     op.drop_table("departments")

@@ -15,7 +15,7 @@ from cityloom.core.events import AuditEntry, Event
 from cityloom.core.ids import new_id
 from cityloom.core.principal import Principal, Scope, subtree
 from cityloom.core.work import Works
-from cityloom.events.models import EventRecord
+from cityloom.events.models import OutboxRecord
 from cityloom.events.service import write_outbox
 from cityloom.testing.rights import StatedRights, principal
 
@@ -44,7 +44,7 @@ async def test_event_and_audit_entry_are_there_with_the_commit_and_not_without(w
     with pytest.raises(Forbidden):
         await _plant_and_be_refused(works, caller)
     async with works.begin(caller) as work:
-        assert (await work.session.scalars(select(EventRecord.subject_id))).all() == [tree]
+        assert (await work.session.scalars(select(OutboxRecord.subject_id))).all() == [tree]
         entry = (await work.session.scalars(select(AuditRecord))).one()
         assert (entry.object_id, entry.changed_fields, entry.before_hash) == (tree, ["kind"], None)
         assert entry.recorded_at == works.clock.now()
@@ -61,8 +61,8 @@ async def test_another_tenant_sees_and_changes_nothing(works: Works) -> None:
     async with works.begin(alder) as work:
         work.emit(Planted(subject_id=new_id()))
     async with works.begin(birch) as work:
-        assert await work.session.scalar(select(func.count()).select_from(EventRecord)) == 0
-        assert await work.session.get(EventRecord, (alder.tenant_id, new_id())) is None
+        assert await work.session.scalar(select(func.count()).select_from(OutboxRecord)) == 0
+        assert await work.session.get(OutboxRecord, (alder.tenant_id, new_id())) is None
 
 
 async def test_every_statement_of_the_orm_names_the_tenant(works: Works, database: Database) -> None:
@@ -76,13 +76,13 @@ async def test_every_statement_of_the_orm_names_the_tenant(works: Works, databas
     try:
         async with works.begin(principal(new_id())) as work:
             await work.session.execute(
-                select(EventRecord).join(AuditRecord, AuditRecord.object_id == EventRecord.subject_id)
+                select(OutboxRecord).join(AuditRecord, AuditRecord.object_id == OutboxRecord.subject_id)
             )
     finally:
         event.remove(engine, "before_cursor_execute", record)
     assert len(statements) == 2
     assert "set_config" in statements[0]
-    assert "events.tenant_id =" in statements[1]
+    assert "outbox.tenant_id =" in statements[1]
     assert "audit_records.tenant_id =" in statements[1]
 
 

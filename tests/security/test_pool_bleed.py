@@ -39,8 +39,8 @@ async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one st
         tenants = [new_id() for _ in range(TENANTS)]
         for tenant in tenants:
             async with works.begin(principal(tenant)) as work:
-                for _ in range(3):
-                    work.session.add(_canary(tenant, clock))
+                for position in range(1, 4):
+                    work.session.add(_canary(tenant, position, clock))
         chance = random.Random(20_260_302)  # noqa: S311 - a reproducible storm, not a secret
         seen: dict[str, int] = {"read": 0, "work": 0, "cancelled": 0}
 
@@ -86,11 +86,14 @@ async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one st
             raise AssertionError("a connection kept a tenant")
 
 
-def _canary(tenant: UUID, clock: ManualClock) -> EventRecord:
+def _canary(tenant: UUID, position: int, clock: ManualClock) -> EventRecord:
     return EventRecord(
         type="tests.canary.planted.v1",
         subject_tag="test",
         subject_id=tenant,
+        subject_sequence=position,
+        position=position,
+        changed=[],
         facts={"canary": str(tenant)},
         actor_kind="SYSTEM",
         occurred_at=clock.now(),

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from cityloom.audit.models import AuditRecord
-from cityloom.events.models import EventRecord
+from cityloom.events.models import OutboxRecord
 from cityloom.tenancy.errors import PlanStale, TenantNotFound
 from cityloom.tenancy.models import PackApplication, Tenant
 from cityloom.tenancy.packs import InvalidPack
@@ -48,7 +48,7 @@ areas = 10
 
 async def counts(service: TenantService, tenant_id: UUID) -> tuple[int, int, int]:
     async with service.works.begin(system_principal(tenant_id)) as work:
-        events = await work.session.scalar(select(func.count()).select_from(EventRecord))
+        events = await work.session.scalar(select(func.count()).select_from(OutboxRecord))
         entries = await work.session.scalar(select(func.count()).select_from(AuditRecord))
     async with service.database.operator_sessions() as session:
         query = select(func.count()).select_from(PackApplication).where(PackApplication.tenant_id == tenant_id)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from cityloom.audit.models import AuditRecord
 from cityloom.core.ids import new_id
-from cityloom.events.models import EventRecord
+from cityloom.events.models import OutboxRecord
 from cityloom.tenancy.directory import TIME_TO_LIVE, TenantDirectory
 from cityloom.tenancy.errors import (
     LimitOutOfBounds,
@@ -57,7 +57,7 @@ async def tenant_id(service: TenantService, slug: str, source: Callable[..., Pac
 async def traces(service: TenantService, tenant_id: UUID) -> list[str]:
     """Events, audit entries and operators' actions so far."""
     async with service.works.begin(system_principal(tenant_id)) as work:
-        found = [row.type for row in await work.session.scalars(select(EventRecord))]
+        found = [row.type for row in await work.session.scalars(select(OutboxRecord))]
         found += [row.action for row in await work.session.scalars(select(AuditRecord))]
     async with service.database.operator_sessions() as session:
         actions = await session.scalars(select(OperatorAction).where(OperatorAction.tenant_id == tenant_id))

@@ -6,18 +6,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
+
+_FORMER = "former_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """One fact, past tense. Subclasses add facts as fields: ids and changed values, never sensitive ones.
 
-    `type` is versioned (`registry.resident.moved.v1`); `subject_tag` is the type tag of the subject's global id.
+    `type` is versioned (`registry.resident.moved.v1`) and never changes its meaning; `subject_tag` is the type tag of
+    the subject's global id; the first line of the docstring and `zh` describe the type to integrators. `nodes` says
+    of which type the rows are whose ids are facts: `{"dwelling_id": "dwel"}`.
     """
 
     type: ClassVar[str]
     subject_tag: ClassVar[str]
+    zh: ClassVar[str]
+    nodes: ClassVar[Mapping[str, str]] = {}
 
     subject_id: UUID
     area_path: str | None = None
@@ -30,6 +37,16 @@ class Event:
             for name in getattr(cls, "__slots__", ())
             if name not in {"subject_id", "area_path"}
         }
+
+    def changed(self) -> tuple[str, ...]:
+        """Names of the subject's fields that have changed: the fact `fields`, and whatever differs from `former_…`."""
+        facts = self.facts()
+        told = tuple(facts.get("fields", ()))
+        return told + tuple(
+            name.removeprefix(_FORMER).removesuffix("_id")
+            for name, former in facts.items()
+            if name.startswith(_FORMER) and former != facts.get(name.removeprefix(_FORMER))
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

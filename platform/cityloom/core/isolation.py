@@ -27,6 +27,7 @@ WITHOUT_WALL = {
     "memberships": "they decide the wall",
     "post_assignments": "who is responsible for a grid is public; gaps are right only where all are counted",
     "score_periods": "whoever sees a score sees of which days it is; it names nobody",
+    "outbox": "only sequencers read it, for the whole city",
     "events": "readers filter by the path: an event of an area is delivered to those who may see the area",
 }
 

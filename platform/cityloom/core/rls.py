@@ -89,14 +89,21 @@ def grants(table: Table) -> dict[str, str]:
     writes = "SELECT, INSERT" if table.info.get("append_only") else "SELECT, INSERT, UPDATE, DELETE"
     match kind(table):
         case "tenant":
-            reads = {OPERATOR: "SELECT"} if table.info.get("operator_reads") else {}
-            return {APP: writes, WORKER: writes, **reads}
+            return {APP: writes, WORKER: writes, **_operator_reads(table)}
         case "directory":
             return {APP: "SELECT", WORKER: "SELECT", OPERATOR: writes}
         case "control":
             return {OPERATOR: writes}
         case _:
             return {APP: "SELECT", WORKER: "SELECT", OPERATOR: "SELECT"}
+
+
+def _operator_reads(table: Table) -> dict[str, str]:
+    """What operators may read of a tenant's table: all of it (True), the named columns, or nothing."""
+    told = table.info.get("operator_reads")
+    if not told:
+        return {}
+    return {OPERATOR: "SELECT" if told is True else f"SELECT ({', '.join(map(_quote, told))})"}
 
 
 def statements(table: Table) -> Iterator[str]:

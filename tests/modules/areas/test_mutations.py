@@ -97,7 +97,7 @@ async def test_four_callers(front: Front, alder: AreaTree, case: Case) -> None:
         assert after == before, "a plan changes nothing"
         assert answer["canBeApplied"], answer
     else:
-        assert after["events"] > before["events"]
+        assert after["outbox"] > before["outbox"]
         assert after["audit_records"] > before["audit_records"]
 
 

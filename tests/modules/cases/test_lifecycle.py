@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from cityloom.audit.models import AuditRecord
-from cityloom.events.models import EventRecord
+from cityloom.events.models import OutboxRecord
 
 if TYPE_CHECKING:
     from cityloom.core.work import Works
@@ -53,7 +53,7 @@ async def test_the_four_lights(office: Office, alder: AreaTree, works: Works, cl
     async with works.begin(alder.administrator) as work:
         types = [
             row.type
-            for row in await work.session.scalars(select(EventRecord).order_by(EventRecord.id))
+            for row in await work.session.scalars(select(OutboxRecord).order_by(OutboxRecord.id))
             if row.type.startswith("cases.case")
         ]
         actions = [

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from cityloom.core.ids import encode_id
-from cityloom.events.models import EventRecord
+from cityloom.events.models import OutboxRecord
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid import service
 from cityloom.modules.grid.geometry import METRES_PER_DEGREE
@@ -343,7 +343,7 @@ async def test_the_rule_of_two_hours(
     assert days == {"worker": "MET", "idle": "MISSED"}
     assert {tuple(one["keys"]): one["count"] for one in found["patrolDayStats"]} == {("MET",): 1, ("MISSED",): 1}
     async with works.begin(alder.administrator) as work:
-        told = await work.session.scalar(select(func.count()).where(EventRecord.type == "grid.patrol_day.evaluated.v1"))
+        told = await work.session.scalar(select(func.count()).where(OutboxRecord.type == "grid.patrol_day.evaluated.v1"))
         assert told == 3
     # Nobody of another street sees it.
     assert (await front.data(alder.someone(*may, at="s2"), text))["patrolDays"]["nodes"] == []

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import encode_id, new_id
-from cityloom.events.models import EventRecord
+from cityloom.events.models import OutboxRecord
 from cityloom.modules.areas import restructure
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid import service
@@ -49,7 +49,7 @@ async def test_a_post_is_given_and_seen(probe: Probe, alder: AreaTree, roster: R
     assert found["area"]["name"] == "s1c1g2"
     assert (found["validFrom"], found["validUntil"]) == ("2026-01-05", None)
     async with alder.works.begin(alder.administrator) as work:
-        emitted = await work.session.scalar(select(func.count()).where(EventRecord.type == "grid.post.assigned.v1"))
+        emitted = await work.session.scalar(select(func.count()).where(OutboxRecord.type == "grid.post.assigned.v1"))
         assert emitted == 4
 
 

@@ -122,7 +122,7 @@ async def test_four_callers(front: Front, town: Town, case: Case) -> None:
     answer = (await front.data(allowed, case.text(), given))["r"]
     assert answer["__typename"] == case.thing, answer
     after = await front.footprint(town.tree.tenant_id)
-    assert after["events"] == before["events"] + 1
+    assert after["outbox"] == before["outbox"] + 1
     assert after["audit_records"] > before["audit_records"]
 
 
