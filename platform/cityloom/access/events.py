@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from uuid import UUID
 
 from cityloom.core.events import Event
 from cityloom.tenancy.events import TENANT_TAG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +19,7 @@ class AccountCreated(Event):
 
     type: ClassVar[str] = "access.account.created.v1"
     subject_tag: ClassVar[str] = "acct"
+    zh: ClassVar[str] = "新增账号。"
 
     kind: str
 
@@ -26,6 +30,7 @@ class AccountChanged(Event):
 
     type: ClassVar[str] = "access.account.changed.v1"
     subject_tag: ClassVar[str] = "acct"
+    zh: ClassVar[str] = "账号资料已变更,或已启用、停用。"
 
     is_active: bool
 
@@ -36,6 +41,7 @@ class PasswordSet(Event):
 
     type: ClassVar[str] = "access.account.password_set.v1"
     subject_tag: ClassVar[str] = "acct"
+    zh: ClassVar[str] = "账号设置了新密码。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,8 @@ class SessionCreated(Event):
 
     type: ClassVar[str] = "access.session.created.v1"
     subject_tag: ClassVar[str] = "sesn"
+    zh: ClassVar[str] = "有人使用密码登录。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
 
@@ -54,6 +62,8 @@ class SessionRevoked(Event):
 
     type: ClassVar[str] = "access.session.revoked.v1"
     subject_tag: ClassVar[str] = "sesn"
+    zh: ClassVar[str] = "会话提前结束。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
 
@@ -64,6 +74,8 @@ class MembershipGranted(Event):
 
     type: ClassVar[str] = "access.membership.granted.v1"
     subject_tag: ClassVar[str] = "memb"
+    zh: ClassVar[str] = "账号在某一范围内被授予角色。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     role: str
@@ -76,6 +88,8 @@ class MembershipRevoked(Event):
 
     type: ClassVar[str] = "access.membership.revoked.v1"
     subject_tag: ClassVar[str] = "memb"
+    zh: ClassVar[str] = "账号在某一范围内的角色被收回。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     role: str
@@ -88,6 +102,7 @@ class RoleChanged(Event):
 
     type: ClassVar[str] = "access.role.changed.v1"
     subject_tag: ClassVar[str] = "role"
+    zh: ClassVar[str] = "角色已新建、更名或删除。"
 
     role: str
     change: str
@@ -99,6 +114,7 @@ class PolicyChanged(Event):
 
     type: ClassVar[str] = "access.policy.changed.v1"
     subject_tag: ClassVar[str] = "role"
+    zh: ClassVar[str] = "角色的权限规则有增减;对象为该角色,或被应用的提案。"
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -110,6 +126,7 @@ class PolicyProposed(Event):
 
     type: ClassVar[str] = "access.policy.proposed.v1"
     subject_tag: ClassVar[str] = "prop"
+    zh: ClassVar[str] = "有人提出权限规则变更并预览了影响。"
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -121,6 +138,7 @@ class PolicyApplied(Event):
 
     type: ClassVar[str] = "access.policy.applied.v1"
     subject_tag: ClassVar[str] = "prop"
+    zh: ClassVar[str] = "权限规则变更提案已生效。"
 
     added: tuple[str, ...]
     removed: tuple[str, ...]
@@ -132,6 +150,7 @@ class ClientChanged(Event):
 
     type: ClassVar[str] = "access.client.changed.v1"
     subject_tag: ClassVar[str] = "clnt"
+    zh: ClassVar[str] = "API 客户端已新建、变更或停用。"
 
     change: str
 
@@ -142,6 +161,7 @@ class IdentityProviderChanged(Event):
 
     type: ClassVar[str] = "access.identity_provider.changed.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "平台运维人员登记或停用了该城市的身份提供方;对象为该城市。"
 
     issuer: str
     audience: str
@@ -154,6 +174,7 @@ class AccessWritten(Event):
 
     type: ClassVar[str] = "access.pack.written.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "配置包已应用;对象为该城市,tables 列出有变化的文件。"
 
     tables: tuple[str, ...]
 

@@ -18,7 +18,7 @@ class Event:
 
     `type` is versioned (`registry.resident.moved.v1`) and never changes its meaning; `subject_tag` is the type tag of
     the subject's global id; the first line of the docstring and `zh` describe the type to integrators. `nodes` says
-    of which type the rows are whose ids are facts: `{"dwelling_id": "dwel"}`.
+    of which type the rows are whose ids are facts: `{"dwelling_id": "dwel"}`, or "" where they have no global id.
     """
 
     type: ClassVar[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date, datetime
 from functools import cache
@@ -17,7 +18,7 @@ from cityloom.core.text import Text
 from cityloom.events.service import camel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator
 
     from cityloom.core.module import Module
 
@@ -61,7 +62,7 @@ class EventCatalogue:
         """What these modules emit; raises `UndescribedEvent` where a class is not fit to be published."""
         return cls(_described(made, module.name) for module in modules for made in module.events)
 
-    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator over EventType
+    def __iter__(self) -> Iterator[EventType]:
         return iter(self._types.values())
 
     def __len__(self) -> int:
@@ -120,7 +121,9 @@ def _described(cls: type[Event], module: str) -> EventType:
 
 def _facts(cls: type[Event], where: str) -> dict[str, Any]:
     # Events import what they are annotated with for type checking only.
-    hints = get_type_hints(cls, localns={"UUID": UUID, "datetime": datetime, "date": date, "Literal": Literal})
+    hints = get_type_hints(
+        cls, localns={"UUID": UUID, "datetime": datetime, "date": date, "Literal": Literal, "Mapping": Mapping}
+    )
     properties: dict[str, Any] = {}
     for field in fields(cls):
         if field.name not in _OWN:
@@ -146,7 +149,9 @@ def _schema(hint: Any, tag: str | None, where: str) -> dict[str, Any]:  # noqa: 
         return {"enum": list(get_args(hint))}
     if hint is UUID:
         if tag is None:
-            raise UndescribedEvent(f"{where}: name the type of the row in `nodes`")
+            raise UndescribedEvent(f'{where}: name the type of the row in `nodes`, or "" where it is no node')
+        if not tag:
+            return {"type": "string", "format": "uuid"}
         return {"type": "string", "pattern": f"^{tag}_[0-9a-f]{{8}}_[0-9a-f]{{32}}$", "description": "A global id."}
     plain = {
         bool: {"type": "boolean"},

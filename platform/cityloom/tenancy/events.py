@@ -17,6 +17,7 @@ class PackApplied(Event):
 
     type: ClassVar[str] = "tenancy.pack.applied.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "配置包已应用到该城市。"
 
     pack_digest: str
     added: int
@@ -30,6 +31,7 @@ class TenantStateChanged(Event):
 
     type: ClassVar[str] = "tenancy.tenant.state_changed.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "该城市已暂停或恢复服务。"
 
     state: str
     former_state: str
@@ -41,6 +43,7 @@ class ModuleSwitched(Event):
 
     type: ClassVar[str] = "tenancy.module.switched.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "模块已启用或停用,或其设置已变更。"
 
     module: str
     is_enabled: bool
@@ -52,6 +55,7 @@ class LimitChanged(Event):
 
     type: ClassVar[str] = "tenancy.limit.changed.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "该城市的某项限额已变更;为空表示使用平台默认值。"
 
     limit: str
     value: int | None

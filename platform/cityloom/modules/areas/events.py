@@ -9,6 +9,7 @@ from cityloom.core.events import Event
 from cityloom.tenancy.events import TENANT_TAG
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 
@@ -18,6 +19,7 @@ class AreaCreated(Event):
 
     type: ClassVar[str] = "areas.area.created.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "新增区域。"
 
     code: str
     name: str
@@ -30,6 +32,7 @@ class AreaChanged(Event):
 
     type: ClassVar[str] = "areas.area.changed.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "区域的名称、顺序或登记数据已变更。"
 
     fields: tuple[str, ...]
 
@@ -40,6 +43,7 @@ class AreaBoundarySet(Event):
 
     type: ClassVar[str] = "areas.area.boundary_set.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "区域边界已变更或删除。"
 
     has_boundary: bool
 
@@ -50,6 +54,7 @@ class AreaClosed(Event):
 
     type: ClassVar[str] = "areas.area.closed.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "区域已撤销。"
 
     closed_on: str
 
@@ -60,6 +65,8 @@ class AreaMoved(Event):
 
     type: ClassVar[str] = "areas.area.moved.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "区域及其下全部内容已划归另一上级。"
+    nodes: ClassVar[Mapping[str, str]] = {"former_parent_id": "area", "parent_id": "area"}
 
     former_parent_id: UUID | None
     parent_id: UUID | None
@@ -71,6 +78,8 @@ class AreaMerged(Event):
 
     type: ClassVar[str] = "areas.area.merged.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "区域已撤并,其全部内容划入承接区域。"
+    nodes: ClassVar[Mapping[str, str]] = {"successor_id": "area"}
 
     successor_id: UUID
 
@@ -81,6 +90,8 @@ class AreaSplit(Event):
 
     type: ClassVar[str] = "areas.area.split.v1"
     subject_tag: ClassVar[str] = "area"
+    zh: ClassVar[str] = "区域已拆分,其全部内容划入各承接区域。"
+    nodes: ClassVar[Mapping[str, str]] = {"successor_ids": "area"}
 
     successor_ids: tuple[UUID, ...]
 
@@ -91,6 +102,7 @@ class TreeWritten(Event):
 
     type: ClassVar[str] = "areas.tree.written.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "配置包已应用到区域树;此时不逐个区域发送事件。"
 
     added: int
     changed: int

@@ -9,6 +9,7 @@ from cityloom.core.events import Event
 from cityloom.tenancy.events import TENANT_TAG
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 
@@ -18,6 +19,7 @@ class CaseReported(Event):
 
     type: ClassVar[str] = "cases.case.reported.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "有人上报:新增事件单。"
 
     matter: str
     source: str
@@ -32,6 +34,8 @@ class CaseStepped(Event):
 
     type: ClassVar[str] = "cases.case.acted.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "对事件单执行了流程中没有专用动词的操作。"
+    nodes: ClassVar[Mapping[str, str]] = {"department_id": "dept", "assignee_id": "acct"}
 
     step: int
     transition: str | None
@@ -48,6 +52,7 @@ class CaseDispatched(CaseStepped):
     """A case was given to somebody to handle."""
 
     type: ClassVar[str] = "cases.case.dispatched.v1"
+    zh: ClassVar[str] = "事件单已派遣给处置方。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +60,7 @@ class CaseWhistled(CaseStepped):
     """Departments were called in."""
 
     type: ClassVar[str] = "cases.case.whistled.v1"
+    zh: ClassVar[str] = "已吹哨召集部门。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +68,7 @@ class CaseAccepted(CaseStepped):
     """Whom a case was given to has accepted it."""
 
     type: ClassVar[str] = "cases.case.accepted.v1"
+    zh: ClassVar[str] = "处置方已接单。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +76,7 @@ class CaseReturned(CaseStepped):
     """A case was given back, with a reason."""
 
     type: ClassVar[str] = "cases.case.returned.v1"
+    zh: ClassVar[str] = "事件单已附理由退回。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +84,7 @@ class CaseTransferred(CaseStepped):
     """A case was given to somebody else."""
 
     type: ClassVar[str] = "cases.case.transferred.v1"
+    zh: ClassVar[str] = "事件单已转办。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +92,7 @@ class CaseHeld(CaseStepped):
     """A case was put on hold; its clocks stand still."""
 
     type: ClassVar[str] = "cases.case.held.v1"
+    zh: ClassVar[str] = "事件单已挂起,计时暂停。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,7 @@ class CaseResumed(CaseStepped):
     """A case goes on; its clocks run again."""
 
     type: ClassVar[str] = "cases.case.resumed.v1"
+    zh: ClassVar[str] = "事件单已恢复,继续计时。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +108,7 @@ class CaseEscalated(CaseStepped):
     """A case was taken up to a higher place."""
 
     type: ClassVar[str] = "cases.case.escalated.v1"
+    zh: ClassVar[str] = "事件单已上报上级。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +116,7 @@ class CaseResolved(CaseStepped):
     """A case is said to be resolved."""
 
     type: ClassVar[str] = "cases.case.resolved.v1"
+    zh: ClassVar[str] = "处置方报告已办结。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +124,7 @@ class CaseVerified(CaseStepped):
     """Somebody else found that a case is resolved."""
 
     type: ClassVar[str] = "cases.case.verified.v1"
+    zh: ClassVar[str] = "他人核查确认已解决。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +132,7 @@ class CaseRejected(CaseStepped):
     """Somebody else found that a case is not resolved."""
 
     type: ClassVar[str] = "cases.case.rejected.v1"
+    zh: ClassVar[str] = "他人核查认为未解决。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +140,7 @@ class CaseClosed(CaseStepped):
     """A case was closed."""
 
     type: ClassVar[str] = "cases.case.closed.v1"
+    zh: ClassVar[str] = "事件单已结案。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +148,7 @@ class CaseReopened(CaseStepped):
     """A closed case is open again."""
 
     type: ClassVar[str] = "cases.case.reopened.v1"
+    zh: ClassVar[str] = "已结案的事件单重新打开。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +156,7 @@ class CaseCancelled(CaseStepped):
     """A case was closed without being handled."""
 
     type: ClassVar[str] = "cases.case.cancelled.v1"
+    zh: ClassVar[str] = "事件单未经处置而作废。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +164,7 @@ class CaseArchived(CaseStepped):
     """A closed case was archived."""
 
     type: ClassVar[str] = "cases.case.archived.v1"
+    zh: ClassVar[str] = "已结案的事件单已归档。"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +173,7 @@ class CaseCommented(Event):
 
     type: ClassVar[str] = "cases.case.commented.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "有人对事件单发表意见。"
 
     step: int
 
@@ -164,6 +184,7 @@ class CaseSupervised(Event):
 
     type: ClassVar[str] = "cases.case.supervised.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "督办人设定了事件单的期限。"
 
     due_at: str
 
@@ -174,6 +195,7 @@ class CaseReminded(Event):
 
     type: ClassVar[str] = "cases.case.reminded.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "已催办。"
 
     step: int
 
@@ -184,6 +206,8 @@ class CaseMerged(Event):
 
     type: ClassVar[str] = "cases.case.merged.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "事件单为重复上报,已并入另一事件单。"
+    nodes: ClassVar[Mapping[str, str]] = {"into_id": "case"}
 
     into_id: UUID
 
@@ -194,6 +218,7 @@ class CaseVisited(Event):
 
     type: ClassVar[str] = "cases.case.visited.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "已回访上报人满意度。"
 
     satisfaction: int
 
@@ -204,6 +229,7 @@ class CaseWarned(Event):
 
     type: ClassVar[str] = "cases.case.warned.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "事件单的时限已用去一部分。"
 
     clock: str
     percent: int
@@ -216,6 +242,7 @@ class CaseOverdue(Event):
 
     type: ClassVar[str] = "cases.case.overdue.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "事件单已超时。"
 
     clock: str
     state: str
@@ -228,6 +255,8 @@ class CaseRaised(Event):
 
     type: ClassVar[str] = "cases.case.raised.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "超时的事件单沿升级链上升一级。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     rung: int
     target: str
@@ -240,6 +269,8 @@ class TaskAnswered(Event):
 
     type: ClassVar[str] = "cases.case.task_answered.v1"
     subject_tag: ClassVar[str] = "case"
+    zh: ClassVar[str] = "协办方已答复。"
+    nodes: ClassVar[Mapping[str, str]] = {"task_id": "ctsk"}
 
     task_id: UUID
     state: str
@@ -251,6 +282,7 @@ class WorkflowPublished(Event):
 
     type: ClassVar[str] = "cases.workflow.published.v1"
     subject_tag: ClassVar[str] = "wkfl"
+    zh: ClassVar[str] = "流程发布了新版本,新事件单按新版本办理。"
 
     code: str
     version: int
@@ -262,6 +294,7 @@ class MatterChanged(Event):
 
     type: ClassVar[str] = "cases.matter.changed.v1"
     subject_tag: ClassVar[str] = "matr"
+    zh: ClassVar[str] = "事项已提出、准入、不予准入或撤回。"
 
     code: str
     admission: str
@@ -273,6 +306,7 @@ class CatalogueWritten(Event):
 
     type: ClassVar[str] = "cases.catalogue.written.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
+    zh: ClassVar[str] = "配置包已应用到该城市的流程、事项与工作日。"
 
     tables: tuple[str, ...]
 

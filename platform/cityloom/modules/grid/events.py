@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cityloom.core.events import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 
@@ -17,6 +18,8 @@ class PostAssigned(Event):
 
     type: ClassVar[str] = "grid.post.assigned.v1"
     subject_tag: ClassVar[str] = "pasg"
+    zh: ClassVar[str] = "账号自某日起在某区域任岗。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     post: str
@@ -30,6 +33,8 @@ class PostReleased(Event):
 
     type: ClassVar[str] = "grid.post.released.v1"
     subject_tag: ClassVar[str] = "pasg"
+    zh: ClassVar[str] = "账号自某日起不再任岗。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     valid_until: str
@@ -41,6 +46,8 @@ class ShiftPlanned(Event):
 
     type: ClassVar[str] = "grid.shift.planned.v1"
     subject_tag: ClassVar[str] = "shft"
+    zh: ClassVar[str] = "已排班。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     starts_at: str
@@ -54,6 +61,8 @@ class ShiftCancelled(Event):
 
     type: ClassVar[str] = "grid.shift.cancelled.v1"
     subject_tag: ClassVar[str] = "shft"
+    zh: ClassVar[str] = "已取消排班。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
 
@@ -64,6 +73,8 @@ class ShiftCheckedIn(Event):
 
     type: ClassVar[str] = "grid.shift.checked_in.v1"
     subject_tag: ClassVar[str] = "shft"
+    zh: ClassVar[str] = "网格员上岗签到;isInside 表示是否在责任区域内,未知时为空。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     is_inside: bool | None
@@ -75,6 +86,8 @@ class ShiftCheckedOut(Event):
 
     type: ClassVar[str] = "grid.shift.checked_out.v1"
     subject_tag: ClassVar[str] = "shft"
+    zh: ClassVar[str] = "网格员下岗签退。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     is_inside: bool | None
@@ -86,6 +99,8 @@ class PatrolStarted(Event):
 
     type: ClassVar[str] = "grid.patrol.started.v1"
     subject_tag: ClassVar[str] = "ptrl"
+    zh: ClassVar[str] = "开始巡查。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     kind: str
@@ -97,6 +112,8 @@ class PatrolStopped(Event):
 
     type: ClassVar[str] = "grid.patrol.stopped.v1"
     subject_tag: ClassVar[str] = "ptrl"
+    zh: ClassVar[str] = "结束巡查;之后补传的轨迹点仍会改变统计,另以 track_extended 通知。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     active_s: int
@@ -109,6 +126,8 @@ class TrackExtended(Event):
 
     type: ClassVar[str] = "grid.patrol.track_extended.v1"
     subject_tag: ClassVar[str] = "ptrl"
+    zh: ClassVar[str] = "巡查结束后补传了轨迹点,统计已变更。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     active_s: int
@@ -121,6 +140,8 @@ class PatrolDayEvaluated(Event):
 
     type: ClassVar[str] = "grid.patrol_day.evaluated.v1"
     subject_tag: ClassVar[str] = "pday"
+    zh: ClassVar[str] = "按每日规则核定网格员当日巡查,结果与之前不同。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     day: str
@@ -133,6 +154,8 @@ class VisitRecorded(Event):
 
     type: ClassVar[str] = "grid.visit.recorded.v1"
     subject_tag: ClassVar[str] = "visi"
+    zh: ClassVar[str] = "已走访。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct", "dwelling_id": "dwel", "household_id": "hshd"}
 
     account_id: UUID
     dwelling_id: UUID | None
@@ -147,6 +170,8 @@ class ReportSubmitted(Event):
 
     type: ClassVar[str] = "grid.report.submitted.v1"
     subject_tag: ClassVar[str] = "drep"
+    zh: ClassVar[str] = "已提交或重新提交日报。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     day: str
@@ -158,6 +183,8 @@ class ReportAcknowledged(Event):
 
     type: ClassVar[str] = "grid.report.acknowledged.v1"
     subject_tag: ClassVar[str] = "drep"
+    zh: ClassVar[str] = "日报已审阅。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
 
@@ -168,6 +195,7 @@ class FormulaPublished(Event):
 
     type: ClassVar[str] = "grid.formula.published.v1"
     subject_tag: ClassVar[str] = "sfml"
+    zh: ClassVar[str] = "评分公式发布了新版本,此后的评分按新版本计算。"
 
     code: str
     edition: int
@@ -179,6 +207,7 @@ class ScoresCalculated(Event):
 
     type: ClassVar[str] = "grid.score_period.calculated.v1"
     subject_tag: ClassVar[str] = "sper"
+    zh: ClassVar[str] = "已计算或重新计算某周期的评分。"
 
     scores: int
 
@@ -189,6 +218,7 @@ class ScoresPublished(Event):
 
     type: ClassVar[str] = "grid.score_period.published.v1"
     subject_tag: ClassVar[str] = "sper"
+    zh: ClassVar[str] = "某周期的评分已发布。"
 
     scores: int
 
@@ -199,6 +229,8 @@ class AppealFiled(Event):
 
     type: ClassVar[str] = "grid.appeal.filed.v1"
     subject_tag: ClassVar[str] = "sapp"
+    zh: ClassVar[str] = "网格员对评分提出申诉。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct", "score_id": "scor"}
 
     account_id: UUID
     score_id: UUID
@@ -210,6 +242,8 @@ class AppealDecided(Event):
 
     type: ClassVar[str] = "grid.appeal.decided.v1"
     subject_tag: ClassVar[str] = "sapp"
+    zh: ClassVar[str] = "申诉已处理。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct", "score_id": "scor"}
 
     account_id: UUID
     score_id: UUID
@@ -223,6 +257,8 @@ class AwardGranted(Event):
 
     type: ClassVar[str] = "grid.award.granted.v1"
     subject_tag: ClassVar[str] = "awrd"
+    zh: ClassVar[str] = "授予网格员荣誉。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
     kind: str
@@ -234,6 +270,8 @@ class AwardRevoked(Event):
 
     type: ClassVar[str] = "grid.award.revoked.v1"
     subject_tag: ClassVar[str] = "awrd"
+    zh: ClassVar[str] = "撤销荣誉。"
+    nodes: ClassVar[Mapping[str, str]] = {"account_id": "acct"}
 
     account_id: UUID
 

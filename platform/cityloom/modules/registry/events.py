@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from cityloom.core.events import Event
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from uuid import UUID
 
 
@@ -17,6 +18,7 @@ class BuildingCreated(Event):
 
     type: ClassVar[str] = "registry.building.created.v1"
     subject_tag: ClassVar[str] = "bldg"
+    zh: ClassVar[str] = "新增楼栋。"
 
     code: str
 
@@ -27,6 +29,7 @@ class BuildingChanged(Event):
 
     type: ClassVar[str] = "registry.building.changed.v1"
     subject_tag: ClassVar[str] = "bldg"
+    zh: ClassVar[str] = "楼栋信息已变更。"
 
     fields: tuple[str, ...]
 
@@ -37,6 +40,8 @@ class BuildingMoved(Event):
 
     type: ClassVar[str] = "registry.building.moved.v1"
     subject_tag: ClassVar[str] = "bldg"
+    zh: ClassVar[str] = "楼栋及其中全部内容已划归另一区域。"
+    nodes: ClassVar[Mapping[str, str]] = {"former_area_id": "area", "area_id": "area"}
 
     former_area_id: UUID
     area_id: UUID
@@ -48,6 +53,8 @@ class DwellingCreated(Event):
 
     type: ClassVar[str] = "registry.dwelling.created.v1"
     subject_tag: ClassVar[str] = "dwel"
+    zh: ClassVar[str] = "新增房屋。"
+    nodes: ClassVar[Mapping[str, str]] = {"building_id": "bldg"}
 
     building_id: UUID
     use: str
@@ -59,6 +66,7 @@ class DwellingChanged(Event):
 
     type: ClassVar[str] = "registry.dwelling.changed.v1"
     subject_tag: ClassVar[str] = "dwel"
+    zh: ClassVar[str] = "房屋信息已变更。"
 
     fields: tuple[str, ...]
     use: str
@@ -70,6 +78,8 @@ class DwellingMoved(Event):
 
     type: ClassVar[str] = "registry.dwelling.moved.v1"
     subject_tag: ClassVar[str] = "dwel"
+    zh: ClassVar[str] = "房屋已改属另一楼栋。"
+    nodes: ClassVar[Mapping[str, str]] = {"former_building_id": "bldg", "building_id": "bldg"}
 
     former_building_id: UUID
     building_id: UUID
@@ -81,6 +91,8 @@ class HouseholdCreated(Event):
 
     type: ClassVar[str] = "registry.household.created.v1"
     subject_tag: ClassVar[str] = "hshd"
+    zh: ClassVar[str] = "新增住户。"
+    nodes: ClassVar[Mapping[str, str]] = {"dwelling_id": "dwel"}
 
     dwelling_id: UUID | None
 
@@ -91,6 +103,7 @@ class HouseholdChanged(Event):
 
     type: ClassVar[str] = "registry.household.changed.v1"
     subject_tag: ClassVar[str] = "hshd"
+    zh: ClassVar[str] = "住户信息已变更。"
 
     fields: tuple[str, ...]
 
@@ -101,6 +114,8 @@ class HouseholdMoved(Event):
 
     type: ClassVar[str] = "registry.household.moved.v1"
     subject_tag: ClassVar[str] = "hshd"
+    zh: ClassVar[str] = "住户全体迁入另一房屋。"
+    nodes: ClassVar[Mapping[str, str]] = {"former_dwelling_id": "dwel", "dwelling_id": "dwel"}
 
     former_dwelling_id: UUID | None
     dwelling_id: UUID
@@ -112,6 +127,8 @@ class ResidentCreated(Event):
 
     type: ClassVar[str] = "registry.resident.created.v1"
     subject_tag: ClassVar[str] = "resd"
+    zh: ClassVar[str] = "新增居民。"
+    nodes: ClassVar[Mapping[str, str]] = {"household_id": "hshd"}
 
     household_id: UUID
 
@@ -122,6 +139,7 @@ class ResidentChanged(Event):
 
     type: ClassVar[str] = "registry.resident.changed.v1"
     subject_tag: ClassVar[str] = "resd"
+    zh: ClassVar[str] = "居民信息已变更;只说明哪些字段,不含其内容。"
 
     fields: tuple[str, ...]
 
@@ -132,6 +150,8 @@ class ResidentMoved(Event):
 
     type: ClassVar[str] = "registry.resident.moved.v1"
     subject_tag: ClassVar[str] = "resd"
+    zh: ClassVar[str] = "居民迁入另一住户。"
+    nodes: ClassVar[Mapping[str, str]] = {"former_household_id": "hshd", "household_id": "hshd"}
 
     former_household_id: UUID | None
     household_id: UUID
@@ -143,6 +163,8 @@ class ResidentLeft(Event):
 
     type: ClassVar[str] = "registry.resident.left.v1"
     subject_tag: ClassVar[str] = "resd"
+    zh: ClassVar[str] = "居民迁离本市或死亡。"
+    nodes: ClassVar[Mapping[str, str]] = {"former_household_id": "hshd"}
 
     former_household_id: UUID | None
     status: str
