@@ -10,6 +10,9 @@ COMPILE := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet \
 	$(if $(UPGRADE),--upgrade)
 
+# Byte code of what was imported is kept, whatever the surroundings say: without it every start compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: up test check schema bench fuzz lock clean coverage
