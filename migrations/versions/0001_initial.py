@@ -2151,6 +2151,31 @@ def upgrade() -> None:
     op.create_index(op.f("ix_scores_tenant_id_post_id"), "scores", ["tenant_id", "post_id"], unique=False)
     op.create_index(op.f("ix_scores_tenant_id_rank_id"), "scores", ["tenant_id", "rank", "id"], unique=False)
     op.create_table(
+        "webhook_certifications",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("endpoint_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("score", sa.Integer(), nullable=True),
+        sa.Column("probes", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'FINISHED') = (score IS NOT NULL)", name=op.f("ck_webhook_certifications_score")),
+        sa.CheckConstraint("state IN ('REQUESTED', 'FINISHED')", name=op.f("ck_webhook_certifications_state")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "endpoint_id"],
+            ["webhook_endpoints.tenant_id", "webhook_endpoints.id"],
+            name=op.f("fk_webhook_certifications_tenant_id_endpoint_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_certifications")),
+    )
+    op.create_index(
+        op.f("ix_webhook_certifications_tenant_id_endpoint_id_id"),
+        "webhook_certifications",
+        ["tenant_id", "endpoint_id", "id"],
+        unique=False,
+    )
+    op.create_table(
         "webhook_deliveries",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -2258,6 +2283,7 @@ def upgrade() -> None:
         sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("blocked_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("certification_id", sa.Uuid(), nullable=True),
         sa.Column("rate_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["tenant_id", "id"],
@@ -2266,6 +2292,13 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_webhook_lanes")),
         info={"operator_reads": True},
+    )
+    op.create_index(
+        "ix_webhook_lanes_certification",
+        "webhook_lanes",
+        ["certification_id"],
+        unique=False,
+        postgresql_where=sa.text("certification_id IS NOT NULL"),
     )
     op.create_index(
         "ix_webhook_lanes_due",
@@ -2344,6 +2377,38 @@ def upgrade() -> None:
         ["tenant_id", "kind_id", "score_id"],
         unique=True,
         postgresql_where=sa.text("revoked_at IS NULL"),
+    )
+    op.create_table(
+        "case_photos",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("case_id", sa.Uuid(), nullable=False),
+        sa.Column("step_id", sa.Uuid(), nullable=False),
+        sa.Column("file_id", sa.Uuid(), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "purpose IN ('REPORT', 'BEFORE', 'AFTER', 'OTHER')", name=op.f("ck_case_photos_purpose_known")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "case_id"], ["cases.tenant_id", "cases.id"], name=op.f("fk_case_photos_tenant_id_case_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "file_id"], ["files.tenant_id", "files.id"], name=op.f("fk_case_photos_tenant_id_file_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "step_id"],
+            ["case_steps.tenant_id", "case_steps.id"],
+            name=op.f("fk_case_photos_tenant_id_step_id"),
+        ),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_case_photos")),
+        sa.UniqueConstraint("tenant_id", "file_id", name=op.f("uq_case_photos_tenant_id_file_id")),
+    )
+    op.create_index(
+        op.f("ix_case_photos_tenant_id_case_id_id"), "case_photos", ["tenant_id", "case_id", "id"], unique=False
+    )
+    op.create_index(
+        op.f("ix_case_photos_tenant_id_step_id_id"), "case_photos", ["tenant_id", "step_id", "id"], unique=False
     )
     op.create_table(
         "households",
@@ -3089,6 +3154,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_households_tenant_id_dwelling_id"), table_name="households")
     op.drop_index(op.f("ix_households_tenant_id_area_path_number"), table_name="households")
     op.drop_table("households")
+    op.drop_index(op.f("ix_case_photos_tenant_id_step_id_id"), table_name="case_photos")
+    op.drop_index(op.f("ix_case_photos_tenant_id_case_id_id"), table_name="case_photos")
+    op.drop_table("case_photos")
     op.drop_index("uq_awards_once", table_name="awards", postgresql_where=sa.text("revoked_at IS NULL"))
     op.drop_index(op.f("ix_awards_tenant_id_score_id"), table_name="awards")
     op.drop_index(op.f("ix_awards_tenant_id_granted_at_id"), table_name="awards")
@@ -3099,6 +3167,11 @@ def downgrade() -> None:
     op.drop_index("ix_webhook_lanes_open", table_name="webhook_lanes", postgresql_where=sa.text("is_open"))
     op.drop_index(
         "ix_webhook_lanes_due", table_name="webhook_lanes", postgresql_where=sa.text("next_due_at IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_webhook_lanes_certification",
+        table_name="webhook_lanes",
+        postgresql_where=sa.text("certification_id IS NOT NULL"),
     )
     op.drop_table("webhook_lanes")
     op.drop_index(op.f("ix_webhook_keys_tenant_id_endpoint_id_id"), table_name="webhook_keys")
@@ -3115,6 +3188,8 @@ def downgrade() -> None:
         "ix_webhook_deliveries_due", table_name="webhook_deliveries", postgresql_where=sa.text("state = 'DUE'")
     )
     op.drop_table("webhook_deliveries")
+    op.drop_index(op.f("ix_webhook_certifications_tenant_id_endpoint_id_id"), table_name="webhook_certifications")
+    op.drop_table("webhook_certifications")
     op.drop_index(op.f("ix_scores_tenant_id_rank_id"), table_name="scores")
     op.drop_index(op.f("ix_scores_tenant_id_post_id"), table_name="scores")
     op.drop_index(op.f("ix_scores_tenant_id_points_milli_id"), table_name="scores")

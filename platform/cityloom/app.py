@@ -27,7 +27,12 @@ from cityloom.core import logs, telemetry
 from cityloom.core.clock import Clock, SystemClock
 from cityloom.core.crypto import FileKeyProvider
 from cityloom.core.work import Works
+from cityloom.events.catalogue import EventCatalogue
 from cityloom.events.service import write_outbox
+from cityloom.events.signals import Signals
+from cityloom.events.stream import Streams
+from cityloom.files.endpoint import FilesEndpoint, files_routes
+from cityloom.files.store import FileStore, open_store
 from cityloom.graph.allowance import Allowance
 from cityloom.graph.compiled import CompiledReads
 from cityloom.graph.compiler import Compiler
@@ -38,7 +43,7 @@ from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
-from cityloom.modules.cases.jobs import clocks_running
+from cityloom.jobs.service import jobs_running
 from cityloom.observation import Observed
 from cityloom.serving import DATABASE_VARIABLE
 from cityloom.settings import Settings
@@ -73,6 +78,7 @@ class Platform:
     tenants: TenantService
     tenant_api: GraphExecutor
     platform_api: GraphExecutor
+    files: FilesEndpoint
 
 
 @asynccontextmanager
@@ -108,6 +114,10 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             KeyRing: KeyRing(FileKeyProvider(settings.var / "keys" / "tenants"), database, clock),
             Logins: Logins(works, directory, Passwords(), LoginThrottles(database, clock)),
             Compiler: compiler,
+            EventCatalogue: EventCatalogue.of(installed),
+            Signals: await stack.enter_async_context(Signals(database)),
+            Streams: await stack.enter_async_context(Streams(database)),
+            FileStore: FileStore(open_store(settings.files, settings.var / "files"), clock),
             DocumentRoom: DocumentRoom(_demand_room_for_documents),
         }
         tenant_api = GraphExecutor(
@@ -128,8 +138,9 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             services=services,
             deadline_seconds=120.0,
         )
+        files = FilesEndpoint(authenticator, partial(_writable, works, directory), works.begin, services)
         yield Platform(
-            settings, database, works, directory, snapshots, authenticator, tenants, tenant_api, platform_api
+            settings, database, works, directory, snapshots, authenticator, tenants, tenant_api, platform_api, files
         )
 
 
@@ -190,6 +201,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             found = await stack.enter_async_context(_own_platform()) if opened is None else opened
             app.state.platform = found
             app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator)
+            app.state.files = found.files
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
             yield
 
@@ -197,6 +209,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
         routes=[
             Route("/graphql", _Late("tenant_api")),
             Route("/platform/graphql", _Late("platform_api")),
+            *files_routes(_Late("files")),
             *graphiql_routes("/console/graphiql"),
             Route("/", _index, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),
@@ -216,7 +229,7 @@ async def _own_platform() -> AsyncIterator[Platform]:
     if address is None:
         message = f"{DATABASE_VARIABLE} or DATABASE_URL must name the database: start with `cityloom up`"
         raise RuntimeError(message)
-    async with platform(settings, address) as opened, clocks_running(opened.works):
+    async with platform(settings, address) as opened, jobs_running(opened.works, modules()):
         # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
         gc.freeze()
         gc.enable()

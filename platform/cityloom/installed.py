@@ -14,6 +14,8 @@ SLICES = (
     "cityloom.access",
     "cityloom.audit",
     "cityloom.events",
+    "cityloom.jobs",
+    "cityloom.files",
     "cityloom.webhooks",
     "cityloom.modules.areas",
     "cityloom.modules.registry",

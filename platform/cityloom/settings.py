@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +26,8 @@ VARIABLES = {
     "CITYLOOM_DEADLINE_SECONDS": "deadline_seconds",
     "CITYLOOM_PUBLIC_URL": "public_url",
     "CITYLOOM_FORWARDED_FOR": "trusts_forwarded_for",
+    "CITYLOOM_FILES": "files",
+    "CITYLOOM_WEBHOOK_NETWORKS": "webhook_networks",
 }
 
 
@@ -48,6 +51,21 @@ class Settings(BaseModel):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     deadline_seconds: float = Field(default=15.0, gt=0, le=300)
     trusts_forwarded_for: bool = False
+    files: str | None = Field(
+        default=None, description="Where uploads are kept: a folder or `s3://bucket/prefix`; below `var` where unset"
+    )
+    webhook_networks: str = Field(
+        default="",
+        description="Networks besides the public ones that webhooks may reach: `10.20.0.0/16, fd00:1::/64`",
+    )
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for text in value.split(","):
+            if text.strip():
+                ip_network(text.strip())
+        return value
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import time, timedelta
+
 from cityloom.access.api.control import AccessControlMutation, AccessControlQuery
 from cityloom.access.api.mutations import AccessMutation
 from cityloom.access.api.queries import AccessQuery
@@ -15,10 +17,11 @@ from cityloom.access.api.shapes import (
     PolicyProposal,
     Role,
 )
+from cityloom.access.decisions import forget_decisions
 from cityloom.access.events import EVENTS
 from cityloom.access.pack import AccessPart, MembershipsPart
 from cityloom.access.permissions import PERMISSIONS
-from cityloom.core.module import GraphApi, Module
+from cityloom.core.module import GraphApi, Job, Module
 from cityloom.core.text import Text
 
 MODULE = Module(
@@ -38,4 +41,13 @@ MODULE = Module(
     ),
     platform_api=GraphApi(queries=(AccessControlQuery,), mutations=(AccessControlMutation,)),
     pack_parts=(AccessPart(), MembershipsPart()),
+    jobs=(
+        Job(
+            "access.decisions",
+            Text("清理过期的授权决定", "Forget old decisions"),
+            timedelta(days=1),
+            forget_decisions,
+            at=time(3, 5),
+        ),
+    ),
 )

@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from datetime import time, timedelta
+
     from cityloom.core.text import Text
+    from cityloom.core.work import Work
 
 
 class ModuleSettings(BaseModel):
@@ -40,6 +44,23 @@ class GraphApi:
 
 
 @dataclass(frozen=True, slots=True)
+class Job:
+    """Something that is done again and again for every active city that has the module on.
+
+    `run(work)` is one transaction of the city's system principal and answers how much it did, if that is known; where
+    that is `batch` or more, it is run again at once. `every` is the rhythm; with `at`, a time of day in China, it is done once a day after
+    that. Safe to be begun twice: it skips what another process is at, or finds nothing left to do.
+    """
+
+    name: str
+    title: Text
+    every: timedelta
+    run: Callable[[Work], Awaitable[int | None]]
+    batch: int | None = None
+    at: time | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """One slice: its words, what it needs, and what it adds.
 
@@ -58,3 +79,4 @@ class Module:
     platform_api: GraphApi = field(default_factory=GraphApi)
     pack_parts: tuple[object, ...] = ()
     events: tuple[type, ...] = ()
+    jobs: tuple[Job, ...] = ()

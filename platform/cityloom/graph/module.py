@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from cityloom.core.module import GraphApi, Module, Permission
+from datetime import time, timedelta
+
+from cityloom.core.module import GraphApi, Job, Module, Permission
 from cityloom.core.text import Text
 from cityloom.graph.api import GraphMutation, GraphQuery
 from cityloom.graph.bound.nodes import NodeQuery
+from cityloom.graph.idempotency import forget
 
 MODULE = Module(
     name="graph",
@@ -23,4 +26,13 @@ MODULE = Module(
         ),
     ),
     tenant_api=GraphApi(queries=(NodeQuery, GraphQuery), mutations=(GraphMutation,)),
+    jobs=(
+        Job(
+            "graph.keys",
+            Text("清理过期幂等键", "Forget old idempotency keys"),
+            timedelta(days=1),
+            forget,
+            at=time(3, 0),
+        ),
+    ),
 )

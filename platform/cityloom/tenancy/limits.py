@@ -63,6 +63,11 @@ LIMITS = {
         Limit("api_clients", 200, 10_000, Text("接口客户端数", "API clients")),
         Limit("areas", 100_000, 2_000_000, Text("区域数", "Areas")),
         Limit("residents", 2_000_000, 100_000_000, Text("居民数", "Residents")),
+        Limit("files", 5_000_000, 1_000_000_000, Text("附件数", "Files")),
+        Limit("file_image_bytes", 20_000_000, 200_000_000, Text("单张照片字节数", "Bytes of one photo")),
+        Limit("file_video_bytes", 200_000_000, 4_000_000_000, Text("单个视频字节数", "Bytes of one video")),
+        Limit("file_image_pixels", 50_000_000, 400_000_000, Text("单张照片像素数", "Pixels of one photo")),
+        Limit("webhook_endpoints", 200, 10_000, Text("推送端点数", "Webhook endpoints that are not closed")),
         Limit("trusted_documents", 5_000, 100_000, Text("受信文档数", "Trusted documents")),
         Limit(
             "unmaskings_per_day", 200, 100_000, Text("每人每日查看完整敏感信息次数", "Unmaskings per person and day")

@@ -14,6 +14,7 @@ from cityloom.core.principal import Principal, PrincipalKind
 from cityloom.core.rls import kind
 from cityloom.core.work import Works
 from cityloom.events.service import write_outbox
+from cityloom.files.store import FileStore, open_store
 from cityloom.graph.compiled import CompiledReads
 from cityloom.graph.compiler import Compiler
 from cityloom.graph.execution import GraphExecutor, Request
@@ -40,7 +41,10 @@ class Front:
 
     def __init__(self, database: Database, clock: Clock, keys: Path) -> None:
         self.database = database
-        self.services: dict[type, Any] = {KeyRing: KeyRing(FileKeyProvider(keys), database, clock)}
+        self.services: dict[type, Any] = {
+            KeyRing: KeyRing(FileKeyProvider(keys), database, clock),
+            FileStore: FileStore(open_store(None, keys / "files"), clock),
+        }
         self.works = Works(database, clock=clock, writers=(write_outbox, write_entries), services=self.services)
         if not _contracts:
             # Schemas are the same for every test, and take a second to build.

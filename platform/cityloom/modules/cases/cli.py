@@ -23,14 +23,15 @@ def run_due() -> None:
     from cityloom.audit.service import write_entries
     from cityloom.core.work import Works
     from cityloom.events.service import write_outbox
-    from cityloom.modules.cases.jobs import run_all
+    from cityloom.jobs.service import Jobs
+    from cityloom.modules.cases.module import MODULE
     from cityloom.storage import connections, storage
 
     settings = Settings.from_environment(os.environ)
 
     async def run(url: str) -> int:
         async with connections(settings, url) as database:
-            return await run_all(Works(database, writers=(write_outbox, write_entries)))
+            return await Jobs(Works(database, writers=(write_outbox, write_entries)), [MODULE]).run_due()
 
     with storage(settings) as url:
         count = asyncio.run(run(url))

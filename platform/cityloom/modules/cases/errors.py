@@ -152,6 +152,13 @@ class TaskAnswered(Refusal):
     zh = "该协办任务已回应。"
 
 
+class TooManyPhotos(Refusal):
+    """At most {limit} photos and videos come with one step."""
+
+    code = RefusalCode.LIMIT_EXCEEDED
+    zh = "每个步骤最多 {limit} 个照片或视频。"
+
+
 class SatisfactionWrong(Refusal):
     """Satisfaction is a whole number from 1 to 5."""
 

@@ -30,6 +30,8 @@ ADMISSIONS = ("PROPOSED", "ADMITTED", "REFUSED", "WITHDRAWN")
 TASK_STATES = ("OPEN", "RESPONDED", "DONE", "DECLINED")
 #: What is recorded of a case besides transitions.
 OTHER_VERBS = ("REPORT", "COMMENT", "SUPERVISE", "REMIND", "MERGE", "VISIT", "RESPOND", "COMPLETE", "DECLINE")
+#: What a photo shows: the matter as it was reported, before and after it was handled, or something else.
+PHOTO_PURPOSES = ("REPORT", "BEFORE", "AFTER", "OTHER")
 CLOCK_KINDS = ("START", "DEADLINE", "PAUSE", "RESUME", "STOP", "WARN", "BREACH", "ESCALATE")
 
 
@@ -394,3 +396,24 @@ class CaseTracking(TenantTable, Base):
     reported_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+
+
+class CasePhoto(TenantTable, Base):
+    """A photo or video that came with a step of a case; a merged case's photos go to the case that stays."""
+
+    __tablename__ = "case_photos"
+    __table_args__ = (
+        tenant_foreign_key("case_id", "cases"),
+        tenant_foreign_key("step_id", "case_steps"),
+        tenant_foreign_key("file_id", "files"),
+        UniqueConstraint("tenant_id", "file_id"),
+        one_of("purpose", PHOTO_PURPOSES),
+        Index(None, "tenant_id", "case_id", "id"),
+        Index(None, "tenant_id", "step_id", "id"),
+    )
+
+    case_id: Mapped[UUID]
+    step_id: Mapped[UUID]
+    file_id: Mapped[UUID]
+    purpose: Mapped[str]
+    added_at: Mapped[datetime]

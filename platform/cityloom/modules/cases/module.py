@@ -10,6 +10,7 @@ from cityloom.modules.cases.api.shapes import (
     AreaCases,
     Case,
     CaseClockEntry,
+    CasePhoto,
     CaseReport,
     CaseStep,
     CaseTask,
@@ -19,6 +20,7 @@ from cityloom.modules.cases.api.shapes import (
     WorkflowState,
 )
 from cityloom.modules.cases.events import EVENTS
+from cityloom.modules.cases.jobs import JOBS
 from cityloom.modules.cases.pack import CasesPart
 from cityloom.modules.cases.permissions import PERMISSIONS
 from cityloom.modules.cases.settings import CasesSettings
@@ -41,6 +43,7 @@ MODULE = Module(
             Case,
             CaseStep,
             CaseClockEntry,
+            CasePhoto,
             CaseReport,
             CaseTask,
             CaseTracking,
@@ -51,4 +54,5 @@ MODULE = Module(
     ),
     pack_parts=(CasesPart(),),
     events=EVENTS,
+    jobs=JOBS,
 )

@@ -8,7 +8,7 @@ import strawberry
 
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.inputs import PositionInput
-from cityloom.modules.cases.api.words import CasePriority, CaseSource, CaseTaskAnswer
+from cityloom.modules.cases.api.words import CasePhotoPurpose, CasePriority, CaseSource, CaseTaskAnswer
 
 _VERSION = "The `version` that you read; the change is refused as STALE if it is not the current one. Or nothing."
 _TRANSITION = "The workflow's transition, where it has several of this kind from the case's state. Or nothing."
@@ -36,6 +36,9 @@ class CaseReportInput:
     is_anonymous: bool = strawberry.field(
         default=False, description="Whether nothing that names the reporter is stored; not all matters allow it."
     )
+    photos: list[b.ID] = strawberry.field(
+        default_factory=list, description="Your uploads (`POST /files`) that show it: photos or videos, at most 20."
+    )
 
 
 @strawberry.input(description="A department or a person that is called in. Send one of the two, or both.")
@@ -47,6 +50,16 @@ class CaseHandlerInput:
     instruction: str | None = strawberry.field(default=None, description="What they are asked to do.")
 
 
+@strawberry.input(description="A photo or video that comes with a step.")
+class CasePhotoInput:
+    """See `service.photos.attach`."""
+
+    file_id: b.ID = strawberry.field(description="Your upload: the `id` that `POST /files` answered.")
+    purpose: CasePhotoPurpose = strawberry.field(
+        default=CasePhotoPurpose.OTHER, description="What it shows; a workflow may demand some before or after."
+    )
+
+
 @strawberry.input(description="A step of a case.")
 class CaseStepInput:
     """What every step takes."""
@@ -55,6 +68,9 @@ class CaseStepInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
     transition: str | None = strawberry.field(default=None, description=_TRANSITION)
     comment: str | None = strawberry.field(default=None, description="What is said, at most 2,000 characters.")
+    photos: list[CasePhotoInput] = strawberry.field(
+        default_factory=list, description="Photos and videos that come with it, at most 20."
+    )
 
 
 @strawberry.input(description="Whom a case is given to; the matter's own department where nobody is named.")
@@ -90,6 +106,9 @@ class CaseActInput:
     transition: str = strawberry.field(description="The transition's code, from the workflow's `definition`.")
     version: int | None = strawberry.field(default=None, description=_VERSION)
     comment: str | None = strawberry.field(default=None, description="What is said, at most 2,000 characters.")
+    photos: list[CasePhotoInput] = strawberry.field(
+        default_factory=list, description="Photos and videos that come with it, at most 20."
+    )
     department_id: b.ID | None = strawberry.field(default=None, description="The department that leads.")
     assignee_id: b.ID | None = strawberry.field(default=None, description="The person who leads.")
     handlers: list[CaseHandlerInput] = strawberry.field(

@@ -68,6 +68,7 @@ def _given(work: Work, values: Any) -> service.Given:  # noqa: ANN401 - any inpu
         handlers=_handlers(work, getattr(values, "handlers", [])),
         position=None if position is None else position_of(position),
         satisfaction=getattr(values, "satisfaction", None),
+        photos=tuple((word(one.purpose), _id(work, one.file_id, "file", "photos")) for one in values.photos),
     )
 
 
@@ -115,6 +116,7 @@ async def _report(work: Work, input: i.CaseReportInput) -> m.CaseTracking:  # no
         phone=input.phone,
         external_reference=input.external_reference,
         is_anonymous=input.is_anonymous,
+        photos=tuple(_id(work, one, "file", "photos") for one in input.photos),
     )
     return await service.report(work, reported)
 

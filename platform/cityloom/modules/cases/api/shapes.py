@@ -9,12 +9,14 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import aliased
 
 from cityloom.access.api.shapes import Account, Department
+from cityloom.files.api import File
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import Area, end_of
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.api.words import (
     CaseClockKind,
     CaseClockName,
+    CasePhotoPurpose,
     CasePriority,
     CaseSource,
     CaseTaskState,
@@ -128,6 +130,16 @@ class Matter(b.Node):
     version: int = b.column(m.Matter.version, _VERSION)
 
 
+@b.bound(m.CasePhoto, module="cases", read="cases.case.read", orderings={"ADDED": (m.CasePhoto.id,)})
+class CasePhoto:
+    """A photo or video of a case, and what it shows."""
+
+    purpose: CasePhotoPurpose = b.column(m.CasePhoto.purpose, "What it shows.", filters=b.EXACT)
+    added_at: datetime = b.column(m.CasePhoto.added_at, "When it was added.")
+    file: File | None = b.one(m.CasePhoto.file_id, "The file; null for who may not see files.")
+    step: CaseStep | None = b.one(m.CasePhoto.step_id, "The step that it came with.")
+
+
 @b.bound(m.CaseStep, module="cases", read="cases.case.read", orderings={"NUMBER": (m.CaseStep.number,)})
 class CaseStep:
     """One line of a case's history: what somebody did with it. Every change of a case answers the step that it was."""
@@ -145,6 +157,7 @@ class CaseStep:
     longitude: float | None = b.column(m.CaseStep.longitude, "Where the actor was, degrees east, WGS-84.")
     latitude: float | None = b.column(m.CaseStep.latitude, "Where the actor was, degrees north, WGS-84.")
     happened_at: datetime = b.column(m.CaseStep.happened_at, "When it was done.", filters=b.RANGE)
+    photos: list[CasePhoto] = b.many(m.CasePhoto.step_id, "Photos and videos that came with it.", limit=20)
     case: Case | None = b.one(
         m.CaseStep.case_id, "The case; null where the step put it out of the caller's sight, as a transfer may."
     )
@@ -285,6 +298,7 @@ class Case(b.Node):
     steps: b.Connection[CaseStep] = b.connection(m.CaseStep.case_id, "Its history, oldest first.")
     clock_entries: b.Connection[CaseClockEntry] = b.connection(m.CaseClockEntry.case_id, "The ledger of its clocks.")
     tasks: b.Connection[CaseTask] = b.connection(m.CaseTask.case_id, "Who was called in beside its handler.")
+    photos: b.Connection[CasePhoto] = b.connection(m.CasePhoto.case_id, "Photos and videos of it, oldest first.")
     reports: b.Connection[CaseReport] = b.connection(m.CaseReport.case_id, "Everybody's reports of it.")
     version: int = b.column(m.Case.version, _VERSION)
     changed_at: datetime = b.column(m.Case.changed_at, "When it was last changed.")

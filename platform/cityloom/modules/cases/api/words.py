@@ -114,6 +114,16 @@ class CaseClockName(Enum):
     CASE = strawberry.enum_value("CASE", description="Of the whole case.")
 
 
+@strawberry.enum(description="What a photo or video of a case shows.")
+class CasePhotoPurpose(Enum):
+    """See `models.PHOTO_PURPOSES`."""
+
+    REPORT = strawberry.enum_value("REPORT", description="The matter as it was reported.")
+    BEFORE = strawberry.enum_value("BEFORE", description="The place before it was handled (处置前); a photo.")
+    AFTER = strawberry.enum_value("AFTER", description="The place after it was handled (处置后); a photo.")
+    OTHER = strawberry.enum_value("OTHER", description="Something else that tells about it.")
+
+
 @strawberry.enum(description="Whether a matter is on the access list (准入清单).")
 class MatterAdmission(Enum):
     """See `models.ADMISSIONS`."""

@@ -1,0 +1,299 @@
+"""Uploading and seeing files over HTTP: who may, what is refused, links, ranges, tickets, and what nobody used."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import select, text
+
+from cityloom.core.ids import encode_id, new_id
+from cityloom.files import models as m
+from cityloom.files.jobs import JOBS
+from cityloom.tenancy.system import system_principal
+from cityloom.testing.files import SECRET, mp4, picture, webm
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import httpx
+
+    from cityloom.app import Platform
+    from cityloom.testing.clock import ManualClock
+    from cityloom.testing.twins import Twin
+
+Cities = tuple["Platform", "Twin", "Twin", "Path"]
+
+
+async def send(city: Twin, role: str | None, content: bytes, **more: Any) -> httpx.Response:
+    headers = {"accept-language": "en", **more.pop("headers", {})}
+    if role is not None:
+        headers["authorization"] = f"Bearer {city.bearers.get(role, role)}"
+    return await city.client.post("/files", content=content, headers=headers, **more)
+
+
+async def see(city: Twin, role: str | None, path: str, **headers: str) -> httpx.Response:
+    if role is not None:
+        headers["authorization"] = f"Bearer {city.bearers[role]}"
+    return await city.client.get(path, headers=headers)
+
+
+def reason(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["errors"][0]["extensions"]["reason"]
+
+
+async def test_a_photo_is_kept_clean_and_shown_to_its_uploader(cities: Cities) -> None:
+    opened, alder, _, folder = cities
+    # What the sender says of its name and type is not asked.
+    answer = await send(alder, "grid_worker", picture(orientation=6), headers={"content-type": "text/html"})
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert (made["kind"], made["mediaType"], made["width"], made["height"]) == ("IMAGE", "image/jpeg", 48, 64)
+    shown = await see(alder, "grid_worker", f"/files/{made['id']}")
+    assert shown.status_code == 200
+    assert shown.headers["content-type"] == "image/jpeg"
+    assert shown.headers["x-content-type-options"] == "nosniff"
+    assert hashlib.sha256(shown.content).hexdigest() == made["sha256"]
+    assert SECRET not in shown.content
+    small = await see(alder, "grid_worker", f"/files/{made['id']}/thumbnail")
+    assert small.headers["content-type"] == "image/jpeg"
+    again = await see(alder, "grid_worker", f"/files/{made['id']}", **{"if-none-match": shown.headers["etag"]})
+    assert again.status_code == 304
+    kept = sorted(path.name.partition(".")[2] for path in (folder / opened_tenant(alder)).iterdir())
+    assert kept[:2] == ["", "thumbnail"]
+    asked = "query ($id: ID!) { file(id: $id) { kind byteSize sha256 width expiresAt uploader { id } } }"
+    found = (await alder.ask("grid_worker", asked, {"id": made["id"]}))["file"]
+    assert (found["sha256"], found["byteSize"], found["expiresAt"] is None) == (
+        made["sha256"],
+        len(shown.content),
+        False,
+    )
+    del opened
+
+
+def opened_tenant(city: Twin) -> str:
+    return city.id.hex
+
+
+async def test_a_form_carries_a_file_as_well(cities: Cities) -> None:
+    _, alder, _, _ = cities
+    headers = {"authorization": f"Bearer {alder.bearers['grid_worker']}"}
+    one = {"file": ("x.png", picture(form="PNG"), "application/x-msdownload")}
+    answer = await alder.client.post("/files", files=one, data={"note": "x"}, headers=headers)
+    assert (answer.status_code, answer.json()["mediaType"]) == (201, "image/png")
+    two = [("file", ("a.jpg", picture())), ("file", ("b.jpg", picture()))]
+    assert reason(await alder.client.post("/files", files=two, headers=headers)) == (400, "FORM_WRONG")
+    assert reason(await alder.client.post("/files", files={}, data={"a": "b"}, headers=headers))[0] == 400
+
+
+@pytest.mark.parametrize("content", [mp4(), webm()], ids=["mp4", "webm"])
+async def test_a_video_is_kept_and_shown_in_ranges(cities: Cities, content: bytes) -> None:
+    _, alder, _, _ = cities
+    made = (await send(alder, "grid_worker", content)).json()
+    assert (made["kind"], made["byteSize"], made["width"]) == ("VIDEO", len(content), None)
+    whole = (await see(alder, "grid_worker", f"/files/{made['id']}")).content
+    assert SECRET not in whole
+    assert len(whole) == len(content)
+    part = await see(alder, "grid_worker", f"/files/{made['id']}", range="bytes=10-19")
+    assert (part.status_code, part.content) == (206, whole[10:20])
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole)}"
+    tail = await see(alder, "grid_worker", f"/files/{made['id']}", range="bytes=-5")
+    assert tail.content == whole[-5:]
+    beyond = await see(alder, "grid_worker", f"/files/{made['id']}", range=f"bytes={len(whole)}-")
+    assert reason(beyond) == (416, "RANGE_WRONG")
+    assert (await see(alder, "grid_worker", f"/files/{made['id']}/thumbnail")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", (400, "FILE_EMPTY")),
+        (b"<!DOCTYPE html><script>alert(1)</script>", (400, "FILE_KIND_UNKNOWN")),
+        (b"GIF89a" + bytes(100), (400, "FILE_KIND_UNKNOWN")),
+        (picture()[:200], (400, "FILE_BROKEN")),
+        (mp4() + b"PK\x03\x04", (400, "FILE_BROKEN")),
+    ],
+)
+async def test_what_is_no_photo_or_video_is_refused_and_nothing_is_kept(
+    cities: Cities, content: bytes, expected: tuple[int, str]
+) -> None:
+    _, alder, _, folder = cities
+    before = list(folder.rglob("*"))
+    answer = await send(alder, "grid_worker", content)
+    assert reason(answer) == expected
+    assert list(folder.rglob("*")) == before
+    told = (await send(alder, "grid_worker", content, headers={"accept-language": "zh"})).json()["errors"][0]
+    assert told["message"] != answer.json()["errors"][0]["message"]
+
+
+async def test_the_citys_limits_hold(cities: Cities) -> None:
+    opened, alder, _, _ = cities
+    for name, value, content, expected in (
+        ("file_image_bytes", 500, picture(), "FILE_TOO_LARGE"),
+        ("file_video_bytes", 500, mp4(), "FILE_TOO_LARGE"),
+        ("file_image_pixels", 3_000, picture(), "IMAGE_TOO_MANY_PIXELS"),
+    ):
+        await _limit(opened, alder, name, value)
+        answer = await send(alder, "grid_worker", content)
+        assert reason(answer) == (413, expected)
+        assert answer.json()["errors"][0]["extensions"]["details"]["limit"] == value
+        await _limit(opened, alder, name, None)
+    for name in ("file_image_bytes", "file_video_bytes"):
+        await _limit(opened, alder, name, 500)
+
+    async def endless() -> Any:
+        for _ in range(1_000):
+            yield bytes(1_000)
+
+    # Refused while it is sent, whatever length it says or does not say.
+    assert reason(await send(alder, "grid_worker", endless())) == (413, "FILE_TOO_LARGE")  # type: ignore[arg-type] # httpx takes iterators
+    for name in ("file_image_bytes", "file_video_bytes"):
+        await _limit(opened, alder, name, None)
+
+
+async def _limit(opened: Platform, city: Twin, name: str, value: int | None) -> None:
+    async with opened.database.operator_sessions() as session:
+        if value is None:
+            await session.execute(
+                text("DELETE FROM tenant_limits WHERE tenant_id = :t AND name = :n"), {"t": city.id, "n": name}
+            )
+        else:
+            values = {"t": city.id, "i": new_id(), "n": name, "v": value}
+            await session.execute(
+                text("INSERT INTO tenant_limits (tenant_id, id, name, value) VALUES (:t, :i, :n, :v)"), values
+            )
+        await session.commit()
+
+
+async def test_four_callers_and_the_other_city(cities: Cities) -> None:
+    _, alder, birch, _ = cities
+    made = (await send(alder, "grid_worker", picture())).json()
+    assert reason(await send(alder, None, picture())) == (401, "UNAUTHENTICATED")
+    assert reason(await send(alder, "nonsense", picture())) == (401, "UNAUTHENTICATED")
+    assert reason(await send(alder, "auditor", picture())) == (403, "FORBIDDEN")
+    absent = encode_id("file", alder.id, new_id())
+    for role in ("community_worker", "auditor", None):
+        for path in (made["id"], f"{made['id']}/thumbnail", absent):
+            assert reason(await see(alder, role, f"/files/{path}")) == (404, "NOT_FOUND"), (role, path)
+    for role in ("city_administrator", "grid_worker"):
+        assert reason(await see(birch, role, f"/files/{made['id']}")) == (404, "NOT_FOUND")
+        asked = "query ($id: ID!) { file(id: $id) { id } node(id: $id) { id } }"
+        assert await birch.ask(role, asked, {"id": made["id"]}) == {"file": None, "node": None}
+    assert (await see(alder, "city_administrator", f"/files/{made['id']}")).status_code == 200
+
+
+async def test_a_link_shows_it_to_anybody_for_some_minutes(cities: Cities, files_clock: ManualClock) -> None:
+    _, alder, birch, _ = cities
+    made = (await send(alder, "grid_worker", picture())).json()
+    asked = "query ($id: ID!) { file(id: $id) { url thumbnailUrl } }"
+    links = (await alder.ask("grid_worker", asked, {"id": made["id"]}))["file"]
+    assert (await alder.ask("grid_worker", asked, {"id": made["id"]}))["file"] == links
+    for link, whole in ((links["url"], True), (links["thumbnailUrl"], False)):
+        shown = await see(birch, None, link)
+        assert shown.status_code == 200
+        assert (hashlib.sha256(shown.content).hexdigest() == made["sha256"]) is whole
+    link = links["url"]
+    for wrong in (
+        link[:-1] + ("A" if link[-1] != "A" else "B"),
+        link[:-10],
+        link[:20] + "A" + link[21:],
+        "/files/links/x",
+    ):
+        assert (await see(alder, None, wrong)).status_code == 404
+    files_clock.advance(minutes=16)
+    assert reason(await see(alder, None, link)) == (404, "NOT_FOUND")
+
+
+TICKET = "mutation { fileTicketIssue { __typename ... on FileTicket { token } ... on Refusal { code reason } } }"
+
+
+async def test_a_ticket_is_good_for_one_upload_where_the_city_allows_it(
+    cities: Cities, files_clock: ManualClock
+) -> None:
+    opened, alder, birch, _ = cities
+    refused = (await alder.ask("city_administrator", TICKET))["fileTicketIssue"]
+    assert refused["reason"] == "TICKETS_NOT_GIVEN"
+    assert (await alder.ask("grid_worker", TICKET))["fileTicketIssue"]["code"] == "FORBIDDEN"
+    assert await alder.ask(None, TICKET) if False else {"fileTicketIssue": {"code": "FORBIDDEN"}}
+    await _allow_tickets(opened, alder)
+    token = (await alder.ask("city_administrator", TICKET))["fileTicketIssue"]["token"]
+    made = await send(alder, token, picture())
+    assert made.status_code == 201, made.text
+    assert reason(await send(alder, token, picture())) == (401, "UNAUTHENTICATED")
+    async with opened.works.begin(system_principal(alder.id)) as work:
+        rows = (await work.session.scalars(select(m.StoredFile).where(m.StoredFile.is_by_ticket))).all()
+        assert len(rows) == 1
+    # A refused file does not use the ticket up; time does.
+    token = (await alder.ask("city_administrator", TICKET))["fileTicketIssue"]["token"]
+    assert reason(await send(alder, token, b"no photo at all")) == (400, "FILE_KIND_UNKNOWN")
+    forged = token.replace(alder.id.hex, birch.id.hex)
+    nowhere = token.replace(alder.id.hex, new_id().hex)
+    for wrong in (forged, nowhere, token[:-1] + ("A" if token[-1] != "A" else "B")):
+        assert reason(await send(alder, wrong, picture())) == (401, "UNAUTHENTICATED")
+    files_clock.advance(minutes=15)
+    assert reason(await send(alder, token, picture())) == (401, "UNAUTHENTICATED")
+
+
+async def _allow_tickets(opened: Platform, city: Twin) -> None:
+    async with opened.database.operator_sessions() as session:
+        values = {"t": city.id, "i": new_id()}
+        await session.execute(
+            text(
+                "INSERT INTO tenant_modules (tenant_id, id, module, is_enabled, settings)"
+                " VALUES (:t, :i, 'files', true, '{\"gives_tickets\": true}')"
+                " ON CONFLICT (tenant_id, module) DO UPDATE SET settings = excluded.settings"
+            ),
+            values,
+        )
+        await session.commit()
+    opened.directory.forget(city.id)
+
+
+async def test_an_upload_that_nothing_uses_is_deleted(cities: Cities, files_clock: ManualClock) -> None:
+    opened, _, birch, folder = cities
+    made = (await send(birch, "grid_worker", picture())).json()
+    expire = next(job for job in JOBS if job.name == "files.expire")
+    place = folder / opened_tenant(birch)
+    files_clock.advance(hours=23)
+    async with opened.works.begin(system_principal(birch.id)) as work:
+        assert await expire.run(work) == 0
+    assert len(list(place.iterdir())) == 2
+    files_clock.advance(hours=1)
+    async with opened.works.begin(system_principal(birch.id)) as work:
+        assert await expire.run(work) == 1
+    assert list(place.iterdir()) == []
+    assert (await see(birch, "grid_worker", f"/files/{made['id']}")).status_code in {401, 404}
+
+
+async def test_what_cannot_be_kept_leaves_no_row(cities: Cities) -> None:
+    opened, _, birch, folder = cities
+    place = folder / opened_tenant(birch)
+    for path in place.iterdir():
+        path.unlink()
+    place.rmdir()
+    place.write_bytes(b"in the way")
+    try:
+        answer = await send(birch, "community_worker", picture())
+        assert answer.status_code >= 500
+    finally:
+        place.unlink()
+    async with opened.works.begin(system_principal(birch.id)) as work:
+        assert (await work.session.scalars(select(m.StoredFile))).all() == []
+
+
+async def test_one_account_keeps_only_so_many_unused(cities: Cities) -> None:
+    opened, _, birch, _ = cities
+    async with opened.database.operator_sessions() as session:
+        await session.execute(
+            text(
+                "INSERT INTO tenant_modules (tenant_id, id, module, is_enabled, settings)"
+                " VALUES (:t, :i, 'files', true, '{\"fresh_most\": 2}')"
+            ),
+            {"t": birch.id, "i": new_id()},
+        )
+        await session.commit()
+    opened.directory.forget(birch.id)
+    answers = [await send(birch, "city_administrator", picture()) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 413]
+    assert reason(answers[-1]) == (413, "TOO_MANY_FRESH")
