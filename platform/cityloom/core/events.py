@@ -38,7 +38,7 @@ class Event:
             if name not in {"subject_id", "area_path"}
         }
 
-    def changed(self) -> tuple[str, ...]:
+    def changed_fields(self) -> tuple[str, ...]:
         """Names of the subject's fields that have changed: the fact `fields`, and whatever differs from `former_…`."""
         facts = self.facts()
         told = tuple(facts.get("fields", ()))

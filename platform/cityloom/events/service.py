@@ -56,7 +56,7 @@ async def write_outbox(work: Work) -> None:
         subject = (event.subject_tag, event.subject_id)
         later[subject] -= 1
         facts = orjson.dumps(public_facts(event, tenant_id)).decode()
-        changed = ",".join(dict.fromkeys(camel(name) for name in event.changed()))
+        changed = ",".join(dict.fromkeys(camel(name) for name in event.changed_fields()))
         rows.append((row_id, event.type, *subject, later[subject], event.area_path, facts, changed))
     connection = await work.connection()
     await connection.execute(
