@@ -210,7 +210,9 @@ def upgrade() -> None:
         sa.Column("trace_id", sa.Text(), nullable=True),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_events")),
-        sa.UniqueConstraint("tenant_id", "position", name=op.f("uq_events_tenant_id_position")),
+        sa.UniqueConstraint(
+            "tenant_id", "position", name=op.f("uq_events_tenant_id_position"), postgresql_include=["area_path"]
+        ),
         info={"append_only": True},
     )
     op.create_index(

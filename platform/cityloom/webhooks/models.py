@@ -116,12 +116,17 @@ class WebhookLane(TenantTable, Base):
     next_due_at: Mapped[datetime | None]
     blocked_until: Mapped[datetime | None]
     failures: Mapped[int] = mapped_column(default=0)
+    #: A certification that a worker is to carry out.
+    certification_id: Mapped[UUID | None]
     #: When the rate limit allows the next one (the theoretical arrival time of GCRA).
     rate_at: Mapped[datetime | None]
 
     __table_args__ = (
         tenant_foreign_key("id", "webhook_endpoints"),
         Index("ix_webhook_lanes_due", "next_due_at", postgresql_where=text("next_due_at IS NOT NULL")),
+        Index(
+            "ix_webhook_lanes_certification", "certification_id", postgresql_where=text("certification_id IS NOT NULL")
+        ),
         Index("ix_webhook_lanes_open", "tenant_id", "position", postgresql_where=text("is_open")),
         {"info": {"operator_reads": True}},
     )
@@ -202,4 +207,24 @@ class WebhookAttempt(TenantTable, Base):
         _words("outcome", OUTCOMES),
         Index(None, "tenant_id", "delivery_id", "id"),
         {"info": {"append_only": True}},
+    )
+
+
+class WebhookCertification(TenantTable, Base):
+    """An examination of an endpoint: probes with what should happen and what did. `score` is in per cent."""
+
+    __tablename__ = "webhook_certifications"
+
+    endpoint_id: Mapped[UUID]
+    state: Mapped[str] = mapped_column(default="REQUESTED")
+    score: Mapped[int | None]
+    probes: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    requested_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        tenant_foreign_key("endpoint_id", "webhook_endpoints"),
+        _words("state", ("REQUESTED", "FINISHED")),
+        CheckConstraint("(state = 'FINISHED') = (score IS NOT NULL)", name="score"),
+        Index(None, "tenant_id", "endpoint_id", "id"),
     )

@@ -64,21 +64,24 @@ class ScopeRule:
 
     A dimension that is not named reaches no row. `rows(alias, reach)` is a condition of its own that reaches rows
     besides, for a type whose place is told by another table; a sub-select in it is confined to the tenant by the
-    compiler, and not to what the caller may read of that table. It is not asked of who may read everywhere.
+    compiler, and not to what the caller may read of that table. It is not asked of who may read everywhere, unless the
+    type is `is_personal`: then nobody is above its rule.
     """
 
     area: Column | None = None
     department: Column | None = None
     owner: Column | None = None
     rows: Callable[[Any, Reach], ColumnElement[bool]] | None = None
+    is_personal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """One way to order a type: columns, most significant first; the row's id is always appended."""
+    """One way to order a type: columns, most significant first; the row's id is appended unless they are unique."""
 
     columns: tuple[Column, ...]
     description: str
+    is_unique: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +179,14 @@ class OneOfBinding(Binding):
 
 
 @dataclass(slots=True)
+class AnyNodeBinding(Binding):
+    """A to-one relation to anything with a global id: one column holds its type tag, another its row id."""
+
+    tag: Column
+    row: Column
+
+
+@dataclass(slots=True)
 class ManyBinding(Binding):
     """A to-many relation: a plain list of at most `limit` rows, or a connection where `limit` is None."""
 
@@ -201,6 +212,21 @@ class RootConnectionBinding(Binding):
     narrow: Narrow | None
     target: type[Any]
     limit: int | None = None
+    prepare: Prepare | None = None
+
+
+@dataclass(slots=True)
+class RootStreamBinding(Binding):
+    """A root field of a subscription: a message for each visible row of an append-only table, by `position`.
+
+    `start` reads the position out of a cursor, `cursor` writes it; the messages after it are answered.
+    """
+
+    target: type[Any]
+    position: Column
+    start: Callable[[str], int]
+    cursor: Callable[[int], str]
+    narrow: Narrow | None = None
     prepare: Prepare | None = None
 
 
