@@ -30,7 +30,7 @@ def changed_fields(before: dict[str, Any] | None, after: dict[str, Any] | None) 
 async def write_entries(work: Work) -> None:
     """Write the entries of a unit of work; runs before its commit."""
     for entry in work.audited:
-        work.session.add(
+        work.add(
             AuditRecord(
                 recorded_at=work.now(),
                 actor_kind=work.principal.kind.value,

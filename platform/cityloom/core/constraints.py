@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+import asyncpg
 from sqlalchemy.exc import IntegrityError
 
 if TYPE_CHECKING:
@@ -14,15 +15,23 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
 
 
-def violated(error: IntegrityError) -> str | None:
+def violated(error: IntegrityError | asyncpg.IntegrityConstraintViolationError) -> str | None:
     """The name of the constraint that PostgreSQL found violated."""
-    cause: BaseException | None = error.orig
+    cause: BaseException | None = error.orig if isinstance(error, IntegrityError) else error
     while cause is not None:
         name = getattr(cause, "constraint_name", None)
         if name:
             return str(name)
         cause = cause.__cause__
     return None
+
+
+def refusal_for(
+    error: IntegrityError | asyncpg.IntegrityConstraintViolationError, refusals: Mapping[str, Callable[[], Refusal]]
+) -> Refusal | None:
+    """What a violation means to the caller; None for a bug."""
+    made = refusals.get(violated(error) or "")
+    return None if made is None else made()
 
 
 @asynccontextmanager
@@ -33,9 +42,9 @@ async def refusing(work: Work, refusals: Mapping[str, Callable[[], Refusal]]) ->
     """
     try:
         yield
-        await work.session.flush()
-    except IntegrityError as error:
-        refusal = refusals.get(violated(error) or "")
+        await work.flush()
+    except (IntegrityError, asyncpg.IntegrityConstraintViolationError) as error:
+        refusal = refusal_for(error, refusals)
         if refusal is None:
             raise
-        raise refusal() from error
+        raise refusal from error

@@ -133,7 +133,8 @@ class TenantSession(Session):
 
 @event.listens_for(TenantSession, "after_begin")
 def _set_context(session: Session, _transaction: object, connection: Connection) -> None:
-    connection.execute(*_context_statement(session.info["context"]))
+    if "before_statement" not in session.info:  # else it joined a transaction that has its context already
+        connection.execute(*_context_statement(session.info["context"]))
 
 
 def _context_statement(context: Context) -> tuple[TextClause, dict[str, str]]:
@@ -161,6 +162,8 @@ async def beyond_wall(session: AsyncSession) -> AsyncIterator[None]:
 
 @event.listens_for(TenantSession, "do_orm_execute")
 def _name_tenant(state: ORMExecuteState) -> None:
+    if (before_statement := state.session.info.get("before_statement")) is not None:
+        before_statement()
     if (
         state.is_column_load
         or state.is_relationship_load
@@ -175,6 +178,8 @@ def _name_tenant(state: ORMExecuteState) -> None:
 
 @event.listens_for(TenantSession, "before_flush")
 def _stamp_tenant(session: Session, _context: object, _instances: object) -> None:
+    if (before_statement := session.info.get("before_statement")) is not None:
+        before_statement()
     tenant_id = session.info["context"].tenant_id
     for row in session.new:
         if isinstance(row, TenantTable) and getattr(row, "tenant_id", None) is None:
@@ -280,7 +285,13 @@ def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> Asyn
         pool_size=size,
         max_overflow=0,
         pool_timeout=10,
-        connect_args={"server_settings": SERVER_SETTINGS | (settings or {})},
+        connect_args={
+            "server_settings": SERVER_SETTINGS | (settings or {}),
+            # Compiled payloads and batched writes are long texts of many shapes: each is prepared once.
+            "statement_cache_size": 1024,
+            "max_cached_statement_lifetime": 0,
+            "max_cacheable_statement_size": 256 * 1024,
+        },
         json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
         json_deserializer=orjson.loads,
     )

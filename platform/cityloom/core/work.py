@@ -4,39 +4,67 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+from sqlalchemy.util import await_only
 
 from cityloom.core.clock import Clock, SystemClock
-from cityloom.core.database import Context, Database, raw
+from cityloom.core.constraints import refusal_for
+from cityloom.core.database import Context, Database
 from cityloom.core.errors import Forbidden
+from cityloom.core.transactions import transaction
+from cityloom.core.writes import RowsMissing, Writes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
-    import asyncpg
     from sqlalchemy.ext.asyncio import AsyncSession
 
+    from cityloom.core.database import TenantTable
+    from cityloom.core.errors import Refusal
     from cityloom.core.events import AuditEntry, Event
     from cityloom.core.principal import Principal, Rights, Scope
     from cityloom.core.text import Locale
+    from cityloom.core.transactions import Transaction
 
     #: Runs before the commit, in the same transaction: the outbox and the audit log are written by these.
     Writer = Callable[["Work"], Awaitable[None]]
 
 
+Row = TypeVar("Row", bound="TenantTable")
+
+
 @dataclass(slots=True)
 class Work:
-    """What a service function works with: session, tenant, principal, clock, rights and outbox."""
+    """What a service function works with: principal, clock, rights, outbox, and two ways to the database.
 
-    session: AsyncSession
+    `session` is the ORM's. Where the time of a call counts, rows are read by `core.prepared` and given to `add`,
+    `keep` and `change`: they are written together with events and audit entries by one statement at the end, or before
+    anything else of this work asks the database something, so that what is pending is always seen.
+    """
+
+    transaction: Transaction
     principal: Principal
     clock: Clock
     services: dict[type, Any]
+    writers: tuple[Writer, ...] = ()
     outbox: list[Event] = field(default_factory=list)
     audited: list[AuditEntry] = field(default_factory=list)
     after_commit: list[Callable[[], None]] = field(default_factory=list)
+    _writes: Writes = field(init=False)
+    _refusals: dict[str, Callable[[], Refusal]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Nothing is pending at first."""
+        self._writes = Writes(self.principal.tenant_id)
+
+    @property
+    def session(self) -> AsyncSession:
+        """The ORM's session in this transaction; what is pending is written before its first statement."""
+        return self.transaction.session(self._before_statement)
 
     @property
     def tenant_id(self) -> UUID:
@@ -77,14 +105,68 @@ class Work:
             raise refusal
         return scope
 
+    def add(self, row: Row) -> Row:
+        """Write a new row; what changes of it afterwards is written too."""
+        self._writes.add(row)
+        return row
+
+    def keep(self, row: Row) -> Row:
+        """Write what will have changed of a row that was read, and locked, by a statement of `core.prepared`."""
+        self._writes.keep(row)
+        return row
+
+    def change(self, model: type[TenantTable], where: Mapping[str, Any], **values: Any) -> None:  # noqa: ANN401 - columns
+        """Write values into whatever rows of the tenant have what `where` says; there may be none."""
+        self._writes.change(model, where, values)
+
+    def refusing(self, refusals: Mapping[str, Callable[[], Refusal]]) -> None:
+        """Raise violations of these constraints, by pending rows, as their refusals."""
+        self._refusals.update(refusals)
+
+    async def flush(self) -> None:
+        """Send everything that is pending."""
+        await self._send()
+        if self.transaction.has_session:
+            await self.session.flush()
+
+    async def write(self) -> None:
+        """Send everything that is pending, with the events and audit entries so far."""
+        if self.outbox or self.audited:
+            for writer in self.writers:
+                await writer(self)
+            self.outbox.clear()
+            self.audited.clear()
+        await self.flush()
+
     async def connection(self) -> asyncpg.Connection[asyncpg.Record]:
         """The raw connection inside this transaction, pending changes flushed: for compiled selections and COPY."""
-        await self.session.flush()
-        return await raw(self.session)
+        await self.flush()
+        return self.transaction.connection
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> asyncpg.Record | None:
         """The single row that a compiled statement answers, in this transaction."""
         return await (await self.connection()).fetchrow(sql, *args)
+
+    async def _send(self) -> None:
+        pending = self._writes.statement()
+        if pending is None:
+            return
+        sql, arguments, expected = pending
+        try:
+            found = await self.transaction.connection.fetchval(sql, *arguments)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            refusal = refusal_for(error, self._refusals)
+            if refusal is None:
+                raise
+            raise refusal from error
+        if found != expected:
+            message = f"{expected} rows were to change, {found} did"
+            raise RowsMissing(message)
+
+    def _before_statement(self) -> None:
+        """What the session calls in its greenlet before it asks anything."""
+        if self._writes:
+            await_only(self._send())
 
 
 class Works:
@@ -111,11 +193,10 @@ class Works:
     async def begin(self, principal: Principal) -> AsyncIterator[Work]:
         """One transaction: commits when the block ends well, rolls back when anything is raised."""
         context = Context(principal.tenant_id, principal.rights.wall)
-        async with self.database.session(context) as session:
-            work = Work(session, principal, self.clock, self.services)
+        async with transaction(self.database.engine, context) as begun:
+            work = Work(begun, principal, self.clock, self.services, self.writers)
             yield work
-            for writer in self.writers:
-                await writer(work)
-            await session.commit()
+            await work.write()
+            await begun.commit()
         for callback in work.after_commit:
             callback()

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert
 from strawberry import UNSET
 
 from cityloom.core.errors import InvalidInput, Refusal, RefusalCode
 from cityloom.core.ids import new_id
+from cityloom.core.prepared import Prepared, Reader
 from cityloom.core.principal import PrincipalKind
 from cityloom.graph.models import IdempotencyRecord
 
@@ -41,6 +42,32 @@ class AlreadyCarriedOut(Refusal):
 
     code = RefusalCode.CONFLICT
     zh = "同一幂等键的该操作已于 {at} 完成;其结果不予保存,无法重复返回。"
+
+
+_RECORDS = Reader(IdempotencyRecord)
+_TAKE = Prepared(
+    lambda: (
+        insert(IdempotencyRecord)
+        .values(
+            tenant_id=bindparam("tenant"),
+            id=bindparam("row"),
+            caller_id=bindparam("caller"),
+            key=bindparam("given"),
+            field=bindparam("of"),
+            input_hash=bindparam("digest"),
+            created_at=bindparam("now"),
+        )
+        .on_conflict_do_nothing(index_elements=["tenant_id", "caller_id", "key"])
+        .returning(IdempotencyRecord.id)
+    )
+)
+_TAKEN = Prepared(
+    lambda: select(IdempotencyRecord.__table__).where(
+        IdempotencyRecord.tenant_id == bindparam("tenant"),
+        IdempotencyRecord.caller_id == bindparam("caller"),
+        IdempotencyRecord.key == bindparam("given"),
+    )
+)
 
 
 def _plain(value: object) -> object:
@@ -80,40 +107,19 @@ async def claim(work: Work, key: str, field: str, digest: bytes) -> IdempotencyR
     if work.principal.kind is PrincipalKind.ANONYMOUS:
         return None
     caller = _caller(work.principal)
-    taken = await work.session.scalar(
-        insert(IdempotencyRecord)
-        .values(
-            tenant_id=work.tenant_id,
-            id=new_id(),
-            caller_id=caller,
-            key=key,
-            field=field,
-            input_hash=digest,
-            created_at=work.now(),
-        )
-        .on_conflict_do_nothing(index_elements=["tenant_id", "caller_id", "key"])
-        .returning(IdempotencyRecord.id)
-    )
+    taken = await _TAKE.row(work, row=new_id(), caller=caller, given=key, of=field, digest=digest, now=work.now())
     if taken is not None:
         return None
-    before = (
-        await work.session.scalars(
-            select(IdempotencyRecord).where(IdempotencyRecord.caller_id == caller, IdempotencyRecord.key == key)
-        )
-    ).one()
+    before = _RECORDS.read(await _TAKEN.row(work, caller=caller, given=key))
     if before.field != field or before.input_hash != digest:
         raise IdempotencyKeyReused(field=before.field, path=("idempotency_key",))
     return before
 
 
-async def settle(work: Work, key: str, type_name: str | None, row_id: UUID | None) -> None:
+def settle(work: Work, key: str, type_name: str | None, row_id: UUID | None) -> None:
     """Note what the mutation changed, so that its answer can be repeated."""
-    await work.session.execute(
-        update(IdempotencyRecord)
-        .where(IdempotencyRecord.caller_id == _caller(work.principal), IdempotencyRecord.key == key)
-        .values(result_type=type_name, result_id=row_id)
-        .execution_options(synchronize_session=False)
-    )
+    record = {"caller_id": _caller(work.principal), "key": key}
+    work.change(IdempotencyRecord, record, result_type=type_name, result_id=row_id)
 
 
 async def forget(work: Work) -> None:

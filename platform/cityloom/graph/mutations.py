@@ -190,7 +190,7 @@ async def _in_transaction(
             return made
         row_id = made if isinstance(made, UUID) else made.id
         if key is not None and not spec.is_repeatable:
-            await idempotency.settle(work, key, bound.name, row_id)
+            idempotency.settle(work, key, bound.name, row_id)
     elif bound is None or before.result_id is None:
         raise idempotency.AlreadyCarriedOut(at=before.created_at.isoformat(timespec="seconds"))
     else:
@@ -201,6 +201,8 @@ async def _in_transaction(
 async def _payload(work: Work, info: strawberry.Info, bound: BoundType, row_id: UUID) -> orjson.Fragment:
     """The selection on what was changed, read inside the transaction: what is answered is what is committed."""
     context: GraphContext = info.context
+    # Everything at once, with events and audit entries: the selection then finds what will be committed.
+    await work.write()
     raw = info._raw_info  # noqa: SLF001 - Strawberry offers no other way to the field nodes and fragments
     answer = await context.reads.payload(work, raw, bound.name, row_id)
     found = answer.fields[str(raw.path.key)]

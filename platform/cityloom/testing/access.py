@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -162,7 +162,7 @@ async def open_world(
     written: list[Work] = []
 
     async def write(work: Work) -> None:
-        written.append(work)
+        written.append(replace(work, outbox=[*work.outbox], audited=[*work.audited]))
 
     async with AccessSnapshots(database, catalogue) as snapshots:
         services: dict[type, Any] = {AccessSnapshots: snapshots, Passwords: passwords, Settings: Settings()}

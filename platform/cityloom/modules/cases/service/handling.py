@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import exists, func, select
 
-from cityloom.core.constraints import refusing
 from cityloom.core.principal import PrincipalKind
 from cityloom.modules.cases import clocks as ck
 from cityloom.modules.cases import events
@@ -32,6 +31,7 @@ from cityloom.modules.cases.service import record
 from cityloom.modules.cases.service.due import settle
 from cityloom.modules.cases.service.flows import calendar_of, flow_of
 from cityloom.modules.cases.service.people import demand_one_of
+from cityloom.modules.cases.service.photos import attach
 from cityloom.modules.grid import service as grid
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Given:
     department_id: UUID | None = None
     assignee_id: UUID | None = None
     handlers: tuple[Handler, ...] = ()
-    photos: tuple[tuple[str, UUID], ...] = ()
+    photos: tuple[tuple[str, UUID | None], ...] = ()
     position: tuple[float, float] | None = None
     satisfaction: int | None = None
 
@@ -91,31 +91,24 @@ async def act(
     `TransitionAmbiguous`, `NotYours`, `NotByTheResolver`, `GuardFailed`, `NeedMissing`, `TooFarAway`,
     `ReopenWindowOver`, and unknown departments and accounts (`NotFound`).
     """
-    case, scope = await record.reach(work, case_id, HANDLE, version=version)
+    case, standing = await record.reach_for_step(work, case_id, HANDLE, version=version)
     flow = await flow_of(work, case.workflow_id)
     chosen = choose(flow, case.state, verb, transition)
     _demand_another(work, case, chosen)
-    await demand_one_of(work, case, chosen.who, scope)
+    await demand_one_of(work, case, chosen.who, standing.scope, standing.roles)
     await _guard(work, case, flow, chosen)
-    matter = (
-        await work.session.execute(
-            select(m.Matter.limits, m.Matter.needs, m.Matter.department_id, m.Matter.name_zh).where(
-                m.Matter.id == case.matter_id
-            )
-        )
-    ).one()
     own = tuple(
-        need for verb_, _, need in (text.partition(":") for text in matter.needs) if verb_ == chosen.verb.lower()
+        need for verb_, _, need in (text.partition(":") for text in standing.needs) if verb_ == chosen.verb.lower()
     )
-    _demand_needs(case, (*chosen.needs, *own), given, owner=matter.department_id)
+    _demand_needs(case, (*chosen.needs, *own), given, owner=standing.owner)
     calendar = await calendar_of(work)
     await settle(work, case, flow, calendar)
     before = record.shown(case)
     source, target = case.state, flow.state(chosen.to or case.state)
-    _apply(work, case, chosen, given, owner=matter.department_id, matter=matter.name_zh)
+    _apply(work, case, chosen, given, owner=standing.owner, matter=standing.matter)
     if chosen.to is not None:
         _enter(work, case, target)
-        limit = matter.limits.get(target.code, target.limit)
+        limit = standing.limits.get(target.code, target.limit)
         entries = ck.entering(record.clocks_of(case), flow, target, limit, work.now(), calendar)
         record.write_ledger(work, case, flow, entries, calendar)
     record.touch(work, case)
@@ -132,12 +125,12 @@ async def act(
         longitude=given.position[0] if given.position else None,
         latitude=given.position[1] if given.position else None,
     )
-    async with refusing(work, REFUSALS):
-        pass
+    work.refusing(REFUSALS)
+    await attach(work, case, step, given.photos)
     if not case.is_open and flow.state(source).is_terminal is False:
         await _score(work, case)
     if before["state"] != case.state or before["light"] != case.light:
-        await record.show(work, case, target)
+        record.show(work, case, target)
     _tell(work, case, chosen, before, given)
     return step
 
@@ -265,7 +258,7 @@ def call_in(work: Work, case: m.Case, handlers: tuple[Handler, ...], matter: str
         is_lead = is_lead_first and at == 0
         if is_lead:
             case.department_id, case.assignee_id = handler.department_id, handler.assignee_id
-        work.session.add(
+        work.add(
             m.CaseTask(
                 case_id=case.id,
                 area_id=case.area_id,
@@ -403,7 +396,6 @@ async def _note(
     before = record.shown(case)
     record.touch(work, case)
     step = record.add_step(work, case, verb, from_state=case.state, **values)
-    await work.session.flush()
     work.emit(told)
     if not is_audited:
         record.audit(work, f"cases.case.{verb.lower()}", case, before, record.shown(case))

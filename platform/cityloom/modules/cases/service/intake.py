@@ -9,7 +9,6 @@ from sqlalchemy import case as when
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import aliased
 
-from cityloom.core.constraints import refusing
 from cityloom.core.crypto import check_mobile_number, mask_phone
 from cityloom.core.errors import Forbidden
 from cityloom.core.ids import new_id
@@ -31,6 +30,7 @@ from cityloom.modules.cases.errors import (
 )
 from cityloom.modules.cases.service import record
 from cityloom.modules.cases.service.flows import calendar_of, current_version, flow_of, settings_of
+from cityloom.modules.cases.service.photos import attach
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ class Reported:
     phone: str | None = None
     external_reference: str | None = None
     is_anonymous: bool = False
+    photos: tuple[UUID | None, ...] = ()
 
 
 async def report(work: Work, given: Reported) -> m.CaseTracking:
@@ -112,8 +113,8 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
         version=1,
         changed_at=now,
     )
-    async with refusing(work, REFUSALS):
-        work.session.add(case)
+    work.refusing(REFUSALS)
+    work.add(case)
     entries = ck.entering(ck.Clocks(), flow, state, matter.limits.get(state.code, state.limit), now, calendar)
     record.write_ledger(work, case, flow, entries, calendar)
     step = record.add_step(work, case, "REPORT", from_state=None)
@@ -130,8 +131,9 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
         reported_at=now,
         changed_at=now,
     )
-    async with refusing(work, REFUSALS):
-        work.session.add_all([tracking, await _report_row(work, case, given)])
+    work.add(tracking)
+    work.add(await _report_row(work, case, given))
+    await attach(work, case, step, [("REPORT", file_id) for file_id in given.photos])
     work.emit(
         events.CaseReported(
             subject_id=case.id,
@@ -254,15 +256,15 @@ async def merge(
     record.add_step(work, gone, "MERGE", from_state=gone.state, comment=said)
     record.touch(work, kept)
     step = record.add_step(work, kept, "MERGE", from_state=kept.state, comment=said)
-    await work.session.flush()
-    for model in (m.CaseReport, m.CaseTracking):
+    await work.flush()
+    for model in (m.CaseReport, m.CaseTracking, m.CasePhoto):
         await work.session.execute(
             update(model)
             .where(model.case_id == gone.id)
             .values(case_id=kept.id)
             .execution_options(synchronize_session=False)
         )
-    await record.show(work, kept, (await flow_of(work, kept.workflow_id)).state(kept.state))
+    record.show(work, kept, (await flow_of(work, kept.workflow_id)).state(kept.state))
     work.emit(events.CaseMerged(subject_id=gone.id, area_path=gone.area_path, into_id=kept.id))
     record.audit(work, MERGE, gone, before, record.shown(gone) | {"merged_into_id": str(kept.id)})
     return step

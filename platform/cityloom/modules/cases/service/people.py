@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from cityloom.access import models as access
 from cityloom.core.principal import PrincipalKind
@@ -29,8 +29,8 @@ def covers(work: Work, scope: Scope, case: m.Case) -> bool:
     )
 
 
-async def demand_one_of(work: Work, case: m.Case, who: Sequence[str], scope: Scope) -> None:
-    """Refuse (`NotYours`) a caller who is nobody of those whom a transition names.
+async def demand_one_of(work: Work, case: m.Case, who: Sequence[str], scope: Scope, roles: frozenset[str]) -> None:
+    """Refuse (`NotYours`) a caller who is nobody of those whom a transition names; `roles` are held where the case is.
 
     The platform itself is `system` and nobody else.
     """
@@ -38,15 +38,12 @@ async def demand_one_of(work: Work, case: m.Case, who: Sequence[str], scope: Sco
         if "system" in who:
             return
         raise NotYours(who=", ".join(who))
-    mine = {one for one in who if _is(work, case, one, scope)}
-    if mine:
+    if any(_is(work, case, one, scope) or one.removeprefix("role:") in roles for one in who):
         return
     if "handler" in who and await _is_handler(work, case, scope):
         return
-    for kind, holds in (("role:", _held_roles), ("post:", _held_posts)):
-        wanted = [one.removeprefix(kind) for one in who if one.startswith(kind)]
-        if wanted and await holds(work, case, wanted):
-            return
+    if await _held_posts(work, case, [one.removeprefix("post:") for one in who if one.startswith("post:")]):
+        return
     raise NotYours(who=", ".join(who))
 
 
@@ -72,38 +69,20 @@ async def _is_handler(work: Work, case: m.Case, scope: Scope) -> bool:
     return bool(await work.session.scalar(select(m.CaseTask.id).where(m.CaseTask.case_id == case.id, mine).limit(1)))
 
 
-def _reaches(area_path: str, department_id: UUID | None) -> ColumnElement[bool]:
+def reaches(area_path: Any, department_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - values, or columns of a case
     """Memberships whose scope reaches a place or a department."""
     held = access.Membership
-    here = and_(
-        held.scope_kind == "AREA",
-        func.left(literal(area_path), func.length(held.area_path)) == held.area_path,
+    return or_(
+        held.scope_kind == "TENANT",
+        and_(held.scope_kind == "AREA", func.left(area_path, func.length(held.area_path)) == held.area_path),
+        and_(held.scope_kind == "DEPARTMENT", held.department_id == department_id),
     )
-    ways = [held.scope_kind == "TENANT", here]
-    if department_id is not None:
-        ways.append(and_(held.scope_kind == "DEPARTMENT", held.department_id == department_id))
-    return or_(*ways)
 
 
-def _valid(work: Work) -> ColumnElement[bool]:
-    held, now = access.Membership, work.now()
-    return and_(or_(held.starts_at.is_(None), held.starts_at <= now), or_(held.ends_at.is_(None), held.ends_at > now))
-
-
-async def _held_roles(work: Work, case: m.Case, roles: list[str]) -> bool:
+def is_valid(now: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a moment, or a parameter
+    """Memberships that hold at a moment."""
     held = access.Membership
-    query = (
-        select(held.id)
-        .join(access.Role, access.Role.id == held.role_id)
-        .where(
-            held.account_id == work.principal.account_id,
-            access.Role.code.in_(roles),
-            _reaches(case.area_path, case.department_id),
-            _valid(work),
-        )
-        .limit(1)
-    )
-    return await work.session.scalar(query) is not None
+    return and_(or_(held.starts_at.is_(None), held.starts_at <= now), or_(held.ends_at.is_(None), held.ends_at > now))
 
 
 async def _held_posts(work: Work, case: m.Case, posts: list[str]) -> bool:
@@ -137,8 +116,8 @@ async def _role_holders(work: Work, case: m.Case, role: str) -> list[UUID]:
         .where(
             access.Role.code == role,
             access.Account.is_active,
-            _reaches(case.area_path, case.department_id),
-            _valid(work),
+            reaches(case.area_path, case.department_id),
+            is_valid(work.now()),
         )
         .order_by(func.length(held.area_path).desc().nulls_last(), held.id)
         .limit(20)
@@ -156,7 +135,7 @@ async def _department_above(work: Work, department_id: UUID) -> list[UUID]:
             held.scope_kind == "DEPARTMENT",
             held.department_id == func.coalesce(parent, department_id),
             access.Account.is_active,
-            _valid(work),
+            is_valid(work.now()),
         )
         .order_by(held.id)
         .limit(20)

@@ -120,7 +120,7 @@ async def _carry_over(work: Work, flow: Workflow, version_id: UUID) -> None:
         case.workflow_id, case.light = version_id, state.light
         record.project(case, ck.restored(case.clocks), flow, calendar)
         record.touch(work, case)
-        await record.show(work, case, state)
+        record.show(work, case, state)
     await work.session.flush()
 
 

@@ -1,0 +1,71 @@
+"""Statements that are compiled once and sent by the driver itself, for paths where the ORM's work per call counts."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from sqlalchemy import inspect
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Executable
+
+    from cityloom.core.database import TenantTable
+    from cityloom.core.work import Work
+
+_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call] # the dialect is untyped
+
+Row = TypeVar("Row", bound="TenantTable")
+
+
+class Prepared:
+    """A statement with named parameters, made by a function when it is first used.
+
+    The tenant is the parameter `tenant`, which the statement must name on every table: nothing is added to it.
+    """
+
+    def __init__(self, make: Callable[[], Executable]) -> None:
+        self._make = make
+
+    @cached_property
+    def _compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+        compiled = self._make().compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})  # type: ignore[attr-defined] # every statement can be compiled
+        return str(compiled), tuple(compiled.positiontup or ()), dict(compiled.params)
+
+    async def row(self, work: Work, **values: Any) -> Any:  # noqa: ANN401 - an asyncpg record, or None
+        """The first row that it answers in the work's transaction, or None."""
+        connection = await work.connection()
+        return await connection.fetchrow(self._compiled[0], *self._arguments(work, values))
+
+    async def rows(self, work: Work, **values: Any) -> list[Any]:  # noqa: ANN401 - asyncpg records
+        """All rows that it answers in the work's transaction."""
+        connection = await work.connection()
+        return list(await connection.fetch(self._compiled[0], *self._arguments(work, values)))
+
+    def _arguments(self, work: Work, values: dict[str, Any]) -> list[Any]:
+        _, names, constants = self._compiled
+        given = values | {"tenant": work.tenant_id}
+        return [given[name] if name in given else constants[name] for name in names]
+
+
+class Reader(Generic[Row]):
+    """Makes objects of a model from records that hold all of its columns, under a prefix.
+
+    The driver's codecs make Python values of every type that the models use, JSON included.
+    """
+
+    def __init__(self, model: type[Row], prefix: str = "") -> None:
+        self._model, self._prefix = model, prefix
+
+    @cached_property
+    def _fields(self) -> tuple[tuple[str, str], ...]:
+        mapper = inspect(self._model)
+        columns = mapper.local_table.columns
+        return tuple((mapper.get_property_by_column(column).key, self._prefix + column.name) for column in columns)
+
+    def read(self, record: Any) -> Row:  # noqa: ANN401 - an asyncpg record
+        """The row of one record; it belongs to no session: see `Work.keep`."""
+        return self._model(**{key: record[name] for key, name in self._fields})
