@@ -156,7 +156,7 @@ class Build:
         scope = self.granted(bound.read)
         if scope is None:
             return [sa.false()]
-        if bound.scope is None or scope.everywhere:
+        if bound.scope is None or (scope.everywhere and not bound.scope.is_personal):
             return []
         rule, reach = bound.scope, _Reach(self, bound.read, scope)
         ways: list[ColumnElement[bool]] = []
