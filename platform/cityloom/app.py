@@ -39,6 +39,7 @@ from cityloom.graph.compiler import Compiler
 from cityloom.graph.context import OperatorWork
 from cityloom.graph.execution import GraphExecutor
 from cityloom.graph.schema import Contracts
+from cityloom.graph.shaping import Shaping
 from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
@@ -120,15 +121,18 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             FileStore: FileStore(open_store(settings.files, settings.var / "files"), clock),
             DocumentRoom: DocumentRoom(_demand_room_for_documents),
         }
+        contracts, reads = Contracts(installed, "tenant"), CompiledReads(compiler, database, services)
+        modules_of, allowance_of = partial(_modules_of, directory), partial(_allowance_of, directory)
+        services[Shaping] = Shaping(contracts, reads, modules_of=modules_of, allowance_of=allowance_of)
         tenant_api = GraphExecutor(
-            Contracts(installed, "tenant"),
-            modules_of=partial(_modules_of, directory),
+            contracts,
+            modules_of=modules_of,
             begin=partial(_writable, works, directory),
-            reads=CompiledReads(compiler, database, services),
+            reads=reads,
             trusted=TrustedDocuments(database),
             decisions=AccessDecisions(works),
             services=services,
-            allowance_of=partial(_allowance_of, directory),
+            allowance_of=allowance_of,
             deadline_seconds=settings.deadline_seconds,
         )
         platform_api = GraphExecutor(

@@ -39,6 +39,7 @@ class GraphApi:
 
     queries: tuple[type, ...] = ()
     mutations: tuple[type, ...] = ()
+    subscriptions: tuple[type, ...] = ()
     extensions: tuple[type, ...] = ()
     types: tuple[type, ...] = ()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from cityloom.core.ids import encode_id
+from cityloom.events.cursors import cursor_of
 from cityloom.graph.bound.scalars import write_time
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def render(event: StreamedEvent, tenant_id: UUID, selection: bytes | None = None
     data: dict[str, Any] = {
         "id": encode_id(EVENT_TAG, tenant_id, event.id),
         "position": event.position,
+        "cursor": cursor_of(event.position),
         "subject": encode_id(event.subject_tag, tenant_id, event.subject_id),
         "subjectSequence": event.subject_sequence,
         "facts": event.facts,

@@ -51,7 +51,7 @@ class EventRecord(_Fact, Base):
     position: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (
-        UniqueConstraint("tenant_id", "position"),
+        UniqueConstraint("tenant_id", "position", postgresql_include=["area_path"]),
         Index(None, "tenant_id", "subject_id", "position"),
         Index(None, "tenant_id", "type", "position", "area_path"),
         {"info": {"append_only": True}},

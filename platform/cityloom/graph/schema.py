@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Surface = Literal["tenant", "platform"]
 
-_ROOTS: Final = {"Query": "queries", "Mutation": "mutations"}
+_ROOTS: Final = {"Query": "queries", "Mutation": "mutations", "Subscription": "subscriptions"}
 
 
 class AssemblyError(TypeError):
@@ -54,6 +54,13 @@ class Query:
 )
 class Mutation:
     """The root of changes; modules contribute its fields."""
+
+
+@strawberry.type(
+    description="What can be followed live, by websocket (graphql-transport-ws) or server-sent events (graphql-sse)."
+)
+class Subscription:
+    """The root of what is followed; modules contribute its fields."""
 
 
 def definition_of(cls: type[Any]) -> StrawberryObjectDefinition:
@@ -83,6 +90,8 @@ class CityloomSchema(strawberry.Schema):
                 self._contribute(Query, cls, module)
             for cls in api.mutations:
                 self._contribute(Mutation, cls, module)
+            for cls in api.subscriptions:
+                self._contribute(Subscription, cls, module)
             for cls in api.extensions:
                 self._contribute(_target(cls), cls, module)
             types.extend(api.types)
@@ -93,6 +102,7 @@ class CityloomSchema(strawberry.Schema):
         super().__init__(
             query=Query,
             mutation=Mutation if self._added.get(Mutation) else None,
+            subscription=Subscription if self._added.get(Subscription) else None,
             types=types,
             execution_context_class=CompiledExecutor,
             config=self.config,

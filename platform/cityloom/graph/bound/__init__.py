@@ -25,12 +25,13 @@ from cityloom.graph.bound.bindings import (
     binding_of,
     bound_type_of,
 )
-from cityloom.graph.bound.declare import Group, bound, extend, interface, query, root_aggregate, shared
+from cityloom.graph.bound.declare import Group, bound, extend, interface, query, root_aggregate, shared, subscription
 from cityloom.graph.bound.fields import (
     EXACT,
     RANGE,
     SEARCH,
     TEXT,
+    any_node,
     argument,
     column,
     connection,
@@ -44,6 +45,7 @@ from cityloom.graph.bound.fields import (
     root_connection,
     root_list,
     root_one,
+    root_stream,
 )
 from cityloom.graph.bound.inputs import filter_of, order_of
 from cityloom.graph.bound.relay import Connection, Edge, Node, OrderDirection, PageInfo
@@ -94,6 +96,7 @@ __all__ = [
     "PageInfo",
     "Reach",
     "ScopeRule",
+    "any_node",
     "argument",
     "binding_of",
     "bound",
@@ -118,6 +121,8 @@ __all__ = [
     "root_connection",
     "root_list",
     "root_one",
+    "root_stream",
     "shared",
+    "subscription",
     "write_time",
 ]

@@ -118,6 +118,8 @@ def check_field(cls: type[Any], field: StrawberryField, binding: Plain, bound: B
                     field,
                     "a to-one relation must be nullable, because the row may be out of the caller's scope: `… | None`",
                 )
+        case bd.AnyNodeBinding() if not is_optional(annotation):
+            _refuse(cls, field, "what it leads to may be out of the caller's scope: `b.Node | None`")
         case bd.RootOneBinding() if not is_optional(annotation):
             _refuse(cls, field, "a root field for one row must be nullable: what a caller may not see is null")
         case bd.ManyBinding(limit=int(limit)) if not 0 < limit <= bd.LARGEST_PAGE:

@@ -88,6 +88,11 @@ def query(*, module: str) -> Callable[[C], C]:
     return lambda cls: _part(cls, GraphPart("query", module), None)
 
 
+def subscription(*, module: str) -> Callable[[C], C]:
+    """Add root subscription fields; declare them with `b.root_stream`."""
+    return lambda cls: _part(cls, GraphPart("subscription", module), None)
+
+
 def interface(cls: C) -> C:
     """A GraphQL interface whose fields bound types implement by name; declare its fields with `b.shared`."""
     return strawberry.interface(cls, description=_description(cls))
@@ -206,4 +211,4 @@ def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
     )
 
 
-__all__ = ["Group", "bound", "extend", "interface", "query", "root_aggregate", "shared"]
+__all__ = ["Group", "bound", "extend", "interface", "query", "root_aggregate", "shared", "subscription"]

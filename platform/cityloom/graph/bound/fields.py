@@ -112,6 +112,14 @@ def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Plain:
     return declare(bd.OneOfBinding(arms), description)
 
 
+def any_node(*, tag: bd.Column, row: bd.Column, description: str) -> Plain:
+    """A relation to anything with a global id, by the columns of its type tag and its row id. Annotate `b.Node | None`.
+
+    Null where the row is absent, or may not be seen.
+    """
+    return declare(bd.AnyNodeBinding(tag, row), description)
+
+
 def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:
     """A to-many relation by the foreign key column of the other table, or by a condition `(alias.
 
@@ -157,6 +165,23 @@ def root_list(
 ) -> Plain:
     """A root field for a short plain list."""
     return declare(bd.RootConnectionBinding(narrow, target, limit, prepare), description)
+
+
+def root_stream(
+    target: type[Any],
+    description: str,
+    *,
+    position: bd.Column,
+    start: Callable[[str], int],
+    cursor: Callable[[int], str],
+    narrow: bd.Narrow | None = None,
+    prepare: bd.Prepare | None = None,
+) -> Plain:
+    """A root field of a subscription over rows that are only ever added: one message each, in order of `position`.
+
+    `start(cursor)` is the position of a cursor and refuses what never was one; `cursor(position)` writes it.
+    """
+    return declare(bd.RootStreamBinding(target, position, start, cursor, narrow, prepare), description)
 
 
 def argument(
@@ -209,6 +234,13 @@ def _argument(
         default=default,
         metadata=metadata,
     )
+
+
+def optional_text() -> Annotation:
+    """The annotation `str | None`."""
+    from cityloom.graph.bound.inputs import optional
+
+    return optional(str)
 
 
 def _page(target: bd.BoundType) -> list[StrawberryArgument]:
@@ -307,6 +339,9 @@ def _arguments(field: StrawberryField) -> list[StrawberryArgument]:  # noqa: PLR
             return [_argument("id", strawberry.ID, "The global id.")]
         case bd.RootOneBinding(narrow=narrow) if narrow:
             return _narrow_arguments(narrow)
+        case bd.RootStreamBinding(narrow=narrow):
+            after = "A cursor: begin with what comes after it, then go on live. Only what is new where it is not given."
+            return [_argument("after", optional_text(), after), *(_narrow_arguments(narrow) if narrow else [])]
         case bd.RootNodeBinding(plural=False):
             return [_argument("id", strawberry.ID, "The global id of anything.")]
         case bd.RootNodeBinding(plural=True):

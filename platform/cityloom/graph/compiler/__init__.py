@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 from graphql import GraphQLObjectType, GraphQLSchema, OperationType
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
 from cityloom.graph.bound.bindings import BoundType, Plain, Services, bound_type_of
 from cityloom.graph.compiler.build import Build
@@ -22,6 +21,8 @@ from cityloom.graph.compiler.document import Operation, VariablesRefused, make_o
 from cityloom.graph.compiler.plan import Answer, Fetch, Plan, Query
 from cityloom.graph.compiler.roots import root
 from cityloom.graph.compiler.selection import bound_of, single
+from cityloom.graph.compiler.statement import in_bytes, rendered, settings
+from cityloom.graph.compiler.stream import Following, followed, stream
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 
     from cityloom.core.principal import Principal, Rights
     from cityloom.core.work import Work
+    from cityloom.graph.compiler.values import Getter
 
-_DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call] # the dialect is untyped
 _MOST_OPERATIONS = 2_048
 
 
@@ -72,6 +73,28 @@ class Compiler:
             lambda: self._compile(operation, coerced, principal.rights, document),
         )
         return Query(plan, coerced, principal)
+
+    def follow(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation_name: str | None,
+        variables: Mapping[str, Any] | None,
+        principal: Principal,
+        *,
+        contract: str = "",
+        document_key: Hashable = None,
+    ) -> Following:
+        """A validated subscription with the values of one caller; refuses as `plan` does, and cursors of elsewhere."""
+        key = (contract or id(schema), document_key if document_key is not None else id(document), operation_name)
+        operation = self._operation(key, lambda: operation_of(schema, document, operation_name), document)
+        coerced = operation.coerced(variables)
+        plan = self.cache.get(
+            (*key, shape(coerced, operation.by_value)),
+            principal.rights,
+            lambda: self._compile_stream(operation, coerced, principal.rights, document),
+        )
+        return followed(operation, plan, coerced, principal)
 
     async def payload(
         self, work: Work, info: GraphQLResolveInfo[Any], cls: type[Any], row_id: UUID, *, context: Services = None
@@ -144,6 +167,25 @@ class Compiler:
             columns.append(value)
         return _plan(build, columns, roots, others, anchor, context=True)
 
+    def _compile_stream(
+        self, operation: Operation, variables: Mapping[str, Any], rights: Rights, anchor: object
+    ) -> Plan:
+        build = Build(operation.schema, operation.fragments, variables, rights, self._types(operation.schema))
+        key, statement = stream(build, operation, settings(build))
+        sql, getters = rendered(build, statement)
+        return Plan(
+            sql,
+            getters,
+            ((key, None),),
+            (),
+            tuple(build.patches),
+            tuple(build.preparations),
+            build.cost,
+            dict(build.permissions),
+            dict(build.levels),
+            anchor,
+        )
+
     def _compile_payload(
         self,
         operation: Operation,
@@ -188,36 +230,13 @@ def _plan(
     )
 
 
-def _statement(build: Build, columns: list[ColumnElement[Any]], *, context: bool) -> tuple[str, tuple[Any, ...]]:
+def _statement(build: Build, columns: list[ColumnElement[Any]], *, context: bool) -> tuple[str, tuple[Getter, ...]]:
     """One SELECT with a column of bytes per root field; with `context`, the settings of row-level security in front."""
-    made = [
-        sa.func.convert_to(sa.cast(column, sa.Text()), sa.literal_column("'UTF8'")).label(f"r{at}")
-        for at, column in enumerate(columns)
-    ]
+    made: list[Any] = [in_bytes(column).label(f"r{at}") for at, column in enumerate(columns)]
     statement: Select[Any] = sa.select(*made)
     if context:
-        statement = statement.select_from(_context(build))
-    compiled = statement.compile(dialect=_DIALECT, compile_kwargs={"render_postcompile": True})
-    names = compiled.positiontup or []
-    # Declared expressions may hold plain values: they belong to the plan.
-    return str(compiled), tuple(build.getters.get(name) or _constant(compiled.params[name]) for name in names)
+        statement = statement.select_from(settings(build))
+    return rendered(build, statement)
 
 
-def _constant(value: Plain) -> Plain:
-    return lambda _variables, _principal: value
-
-
-def _context(build: Build) -> Plain:
-    """Sets tenant and area wall for row-level security; in autocommit they die with the statement."""
-    low = build.shared("wall low", lambda _variables, principal: principal.rights.wall[0], sa.Text())
-    high = build.shared("wall high", lambda _variables, principal: principal.rights.wall[1], sa.Text())
-    settings = (("app.tenant_id", sa.cast(build.tenant, sa.Text())), ("app.area_lo", low), ("app.area_hi", high))
-    names = ("tenant", "area_lo", "area_hi")
-    calls = [
-        sa.func.set_config(sa.literal_column(f"'{setting}'"), value, sa.true()).label(name)
-        for name, (setting, value) in zip(names, settings, strict=True)
-    ]
-    return sa.select(*calls).cte("ctx").prefix_with("MATERIALIZED")
-
-
-__all__ = ["Answer", "Compiler", "Fetch", "Plan", "Query", "VariablesRefused"]
+__all__ = ["Answer", "Compiler", "Fetch", "Following", "Plan", "Query", "VariablesRefused"]

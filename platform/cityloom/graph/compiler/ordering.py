@@ -21,7 +21,7 @@ from cityloom.graph.compiler.build import Build, storable
 from cityloom.graph.compiler.refusals import CursorRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy.sql.elements import BindParameter
 
@@ -142,13 +142,26 @@ def order_of(bound: BoundType, wanted: Value | None) -> Order:
         for column in bound.orderings[name].columns:
             if column.key not in terms:
                 terms[column.key] = _term(column, is_descending=is_descending)
-    if "id" not in terms:
+    is_unique = any(bound.orderings[name].is_unique for name, _ in chosen)
+    if "id" not in terms and not is_unique:
         # In the direction of the last term, so that one index serves both and rows compare as tuples.
         terms["id"] = _term(bound.model.id, is_descending=bool(terms) and list(terms.values())[-1].is_descending)
     # What follows the id cannot change the order any more.
-    kept = list(terms.values())[: list(terms).index("id") + 1]
-    said = f"{bound.name} " + " ".join(f"{term.key}{'-' if term.is_descending else '+'}" for term in kept)
-    return Order(tuple(kept), hashlib.sha256(said.encode()).hexdigest()[:8])
+    kept = list(terms.values())[: list(terms).index("id") + 1] if "id" in terms else list(terms.values())
+    return Order(tuple(kept), signature_of(bound.name, {term.key: term.is_descending for term in kept}))
+
+
+def signature_of(type_name: str, terms: Mapping[str, bool]) -> str:
+    """Eight digits that stand in a cursor for its order: the type, and whether each column is descending."""
+    said = f"{type_name} " + " ".join(f"{key}{'-' if is_descending else '+'}" for key, is_descending in terms.items())
+    return hashlib.sha256(said.encode()).hexdigest()[:8]
+
+
+def encode_cursor(signature: str, *keys: object) -> str:
+    """A cursor as compiled statements write it."""
+    # PostgreSQL writes JSON arrays with a blank after the comma.
+    text = "[" + ", ".join(orjson.dumps(part).decode() for part in (signature, *keys)) + "]"
+    return base64.b64encode(text.encode(), altchars=b"-_").decode().rstrip("=")
 
 
 def _word(value: Plain) -> str:

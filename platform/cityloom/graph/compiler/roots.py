@@ -52,9 +52,9 @@ def root(build: Build, field: GraphQLField, nodes: list[FieldNode], key: str) ->
         case bd.RootOneBinding():
             return _one(build, binding, field, nodes, path)
         case bd.RootConnectionBinding(limit=None):
-            return connection(build, field, nodes, path, 1, _narrow(build, binding, field, nodes))
+            return connection(build, field, nodes, path, 1, narrowed(build, binding, field, nodes))
         case bd.RootConnectionBinding(limit=int(limit)):
-            return listed(build, field, nodes, path, 1, limit, _narrow(build, binding, field, nodes))
+            return listed(build, field, nodes, path, 1, limit, narrowed(build, binding, field, nodes))
         case bd.RootNodeBinding(plural=plural):
             return (_nodes if plural else _node)(build, field, nodes, path)
         case bd.RootAggregateBinding():
@@ -62,7 +62,7 @@ def root(build: Build, field: GraphQLField, nodes: list[FieldNode], key: str) ->
     return None
 
 
-def _narrow(
+def narrowed(
     build: Build, binding: Plain, field: GraphQLField, nodes: list[FieldNode]
 ) -> Callable[[Any], list[ColumnElement[bool]]]:
     """The condition of a declared `narrow` function over an alias, with its arguments as parameters."""
@@ -126,7 +126,7 @@ def _one(
     if target is None or not isinstance(type_, GraphQLObjectType):
         raise AssertionError(type_)
     if binding.narrow is not None:
-        return single(build, type_, target, nodes, path, 1, _narrow(build, binding, field, nodes), at_most_one=False)
+        return single(build, type_, target, nodes, path, 1, narrowed(build, binding, field, nodes), at_most_one=False)
     row = id_param(build, arguments(field, nodes[0], build.variables)["id"], target.tag or "")
     return single(build, type_, target, nodes, path, 1, lambda alias: [alias.id == row], at_most_one=True)
 
@@ -212,7 +212,7 @@ def _groups(
     alias = build.table(target.model)
     where = [
         *build.visible(target, alias),
-        *_narrow(build, binding, field, nodes)(alias),
+        *narrowed(build, binding, field, nodes)(alias),
         *conditions(build, target, alias, named(field.args["where"].type), given.get("where")),
     ]
     chosen = list(dict.fromkeys(str(getattr(item.plain, "value", item.plain)) for item in given["by"].plain))

@@ -105,6 +105,8 @@ def _field(  # noqa: PLR0911 - one arm per binding; each argument says something
             return _one(build, alias, binding, field, nodes, path, weight)
         case bd.OneOfBinding():
             return _one_of(build, alias, binding, nodes, path, weight)
+        case bd.AnyNodeBinding():
+            return _any_node(build, alias, binding, field, nodes, path, weight)
         case bd.ManyBinding(limit=None):
             from cityloom.graph.compiler.pages import connection
 
@@ -226,6 +228,39 @@ def _one_of(
                 )
             )
     return first_json(arms) if arms else sa.null()
+
+
+def _any_node(
+    build: Build,
+    alias: Entity,
+    binding: bd.AnyNodeBinding,
+    field: GraphQLField,
+    nodes: list[FieldNode],
+    path: tuple[str, ...],
+    weight: int,
+) -> ColumnElement[Any]:
+    """One arm for each type that the caller may read; a row takes one of them, so the dearest is the cost."""
+    before = dearest = build.cost
+    arms = []
+    for type_ in possible_types(build, get_named_type(field.type)):
+        target = bound_of(type_)
+        if target is None or not target.tag or (target.read is not None and build.granted(target.read) is None):
+            continue
+        build.cost = before
+        row = single(
+            build,
+            type_,
+            target,
+            nodes,
+            path,
+            weight,
+            lambda other: [other.id == getattr(alias, binding.row.key)],
+            at_most_one=True,
+        )
+        dearest = max(dearest, build.cost)
+        arms.append((getattr(alias, binding.tag.key) == constant_text(target.tag), row))
+    build.cost = dearest
+    return sa.case(*arms) if arms else sa.null()
 
 
 def listed(
