@@ -108,7 +108,7 @@ def test_the_first_frame_of_an_animation_is_kept_and_transparency_too() -> None:
     with Image.open(io.BytesIO(photo.content)) as read:
         assert (getattr(read, "n_frames", 1), read.mode) == (1, "RGBA")
     with Image.open(io.BytesIO(photo.thumbnail)) as small:
-        assert min(small.convert("RGB").getpixel((5, 5))) > 240  # type: ignore[type-var,arg-type] # three values
+        assert min(small.convert("RGB").getpixel((5, 5))) > 240  # type: ignore[arg-type] # three values
 
 
 @pytest.mark.parametrize(

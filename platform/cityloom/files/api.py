@@ -40,7 +40,7 @@ async def _thumbnails(rows: list[Any], services: dict[type, Any]) -> list[str | 
     tag="file",
     module="files",
     read="files.file.read",
-    scope=b.ScopeRule(owner=m.StoredFile.uploader_id, rows=seen_through),
+    scope=b.ScopeRule(rows=seen_through),
     orderings={"UPLOADED": (m.StoredFile.id,)},
     name="File",
 )

@@ -81,6 +81,13 @@ class TicketsNotGiven(Refusal):
     zh = "本市不接受无凭证上传。"
 
 
+class FilesUnavailable(Refusal):
+    """Files cannot be kept or read at present; nothing was changed. Repeat in a few seconds."""
+
+    code = RefusalCode.UNAVAILABLE
+    zh = "文件存储暂时不可用;没有任何更改。请几秒后重试。"
+
+
 class RangeWrong(Refusal):
     """The range asked for is not part of the file, which has {size} bytes."""
 

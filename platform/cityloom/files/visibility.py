@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, false, or_
+from sqlalchemy import ColumnElement, or_
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,5 +24,5 @@ def holds_files(holder: Holder) -> Holder:
 
 
 def seen_through(file: Any, reach: Reach) -> ColumnElement[bool]:  # noqa: ANN401 - an alias
-    """Whether something that the caller can see holds the file."""
-    return or_(false(), *(holder(file, reach) for holder in _holders))
+    """Whether the caller uploaded the file, or something that they can see holds it."""
+    return or_(reach.caller(file.uploader_id), *(holder(file, reach) for holder in _holders))

@@ -34,7 +34,7 @@ def picture(width: int = 64, height: int = 48, *, form: str = "JPEG", orientatio
     exif.get_ifd(_GPS).update({1: "N", 2: (42.0, 54.0, 20.0), 3: "E", 4: (129.0, 30.0, 48.0)})
     out = io.BytesIO()
     more = {"comment": SECRET} if form == "JPEG" else {}
-    made.save(out, form, exif=exif, xmp=b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>", **more)  # type: ignore[arg-type] # options by format
+    made.save(out, form, exif=exif, xmp=b"<x:xmpmeta>" + SECRET + b"</x:xmpmeta>", **more)
     return out.getvalue()
 
 

@@ -49,9 +49,8 @@ async def visible(work: Work, file_id: UUID | None) -> m.StoredFile | None:
     if scope is None:
         return None
     reach = _Reach(scope, work.principal.account_id)
-    file = m.StoredFile
-    seen = true() if scope.everywhere else or_(reach.caller(file.uploader_id), seen_through(file, reach))
-    return await work.session.scalar(select(file).where(file.id == file_id, seen))
+    seen = true() if scope.everywhere else seen_through(m.StoredFile, reach)
+    return await work.session.scalar(select(m.StoredFile).where(m.StoredFile.id == file_id, seen))
 
 
 async def demand_open(services: dict[type, Any], tenant_id: UUID) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, BinaryIO
 
+from obstore.exceptions import BaseError
 from sqlalchemy import select
 
 from cityloom.core.errors import Forbidden
@@ -15,7 +17,7 @@ from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.files import events, images, videos
 from cityloom.files import models as m
-from cityloom.files.errors import FileEmpty, FileKindUnknown, FileTooLarge
+from cityloom.files.errors import FileEmpty, FileKindUnknown, FilesUnavailable, FileTooLarge
 from cityloom.files.service.expiry import discard
 from cityloom.files.service.rules import UPLOAD, demand_few_fresh
 from cityloom.files.service.tickets import redeem_ticket
@@ -101,7 +103,7 @@ async def upload(begin: Begin, principal: Principal, received: Received, *, tick
 
     The row is committed before the bytes are sent to the store, so that no transaction waits for a store far away and
     bytes without a row cannot be left behind; where they cannot be kept, the row goes too. Refuses (`Forbidden`,
-    `Unauthenticated`, `TooManyFresh`, `TenantLimitReached`).
+    `Unauthenticated`, `TooManyFresh`, `TenantLimitReached`, `FilesUnavailable`).
     """
     async with begin(principal) as work:
         owner = await redeem_ticket(work, ticket) if ticket is not None else None
@@ -111,10 +113,12 @@ async def upload(begin: Begin, principal: Principal, received: Received, *, tick
         await store.put(principal.tenant_id, file.id, received.content)
         if received.thumbnail is not None:
             await store.put(principal.tenant_id, file.id, received.thumbnail, variant="thumbnail")
-    except BaseException:
-        async with begin(system_principal(principal.tenant_id)) as work:
-            await discard(work, [file.id])
-        raise
+    except (OSError, BaseError) as error:
+        # Where not even this can be done, the upload stays as one that nobody uses, and expires.
+        with suppress(OSError, BaseError):
+            async with begin(system_principal(principal.tenant_id)) as work:
+                await discard(work, [file.id])
+        raise FilesUnavailable from error
     return file
 
 
