@@ -63,7 +63,7 @@ LIGHTS: dict[str, Any] = {
 }
 
 _ALL = tuple(permission.name for permission in PERMISSIONS if ".phone." not in permission.name)
-_BESIDE = ("areas.area.read", "access.account.read", "access.department.read")
+_BESIDE = ("areas.area.read", "access.account.read", "access.department.read", "files.file.read", "files.file.upload")
 
 
 @dataclass
