@@ -1,4 +1,4 @@
-"""`cityloom schema`: what clients and cities rely on, as files: SDL whole and per module, and the form of a pack."""
+"""`cityloom schema`: what clients and cities rely on, as files: SDL whole and per module, events, packs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 PACK_SCHEMA = "pack.schema.json"
+EVENTS = "events"
 
 
 def schema(
@@ -18,6 +19,8 @@ def schema(
     ] = False,
 ) -> None:
     """Write the contracts as files; refuses a breaking change of the API that the changelog does not name."""
+    from cityloom.events import contract
+    from cityloom.events.catalogue import EventCatalogue
     from cityloom.graph import sdl
     from cityloom.graph.schema import Contracts
     from cityloom.installed import modules
@@ -28,11 +31,20 @@ def schema(
     tenant, platform = Contracts(installed, "tenant"), Contracts(installed, "platform")
     pack = schema_text(installed, Settings.from_environment(os.environ).tenants)
     path = folder / PACK_SCHEMA
-    stale = [PACK_SCHEMA] if not path.is_file() or path.read_text(encoding="utf-8") != pack else []
+    texts = {path: pack} | {
+        folder / EVENTS / name: text for name, text in contract.files(EventCatalogue.of(installed)).items()
+    }
+    stale = [name for name, text in texts.items() if not name.is_file() or name.read_text(encoding="utf-8") != text]
+    stray = set((folder / EVENTS).glob("*.json")) - set(texts)
+    told = sorted(name.relative_to(folder).as_posix() for name in {*stale, *stray})
     if check:
-        names = [*sdl.drift(folder, tenant, platform), *stale]
+        names = [*sdl.drift(folder, tenant, platform), *told]
         typer.echo("\n".join(f"{name}: 与代码不一致 · not what the code says" for name in names) or "一致 · up to date")
         raise typer.Exit(1 if names else 0)
-    names = [*sdl.write(folder, tenant, platform), *stale]
-    path.write_text(pack, encoding="utf-8")
+    names = [*sdl.write(folder, tenant, platform), *told]
+    for name in stray:
+        name.unlink()
+    for name in stale:
+        name.parent.mkdir(parents=True, exist_ok=True)
+        name.write_text(texts[name], encoding="utf-8")
     typer.echo("\n".join(f"{name}: 已更新 · written" for name in names) or "一致 · up to date")

@@ -1,4 +1,4 @@
-"""Writing the outbox: one statement for all events of a unit of work."""
+"""Writing the outbox: part of the one statement that writes what a unit of work has changed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import orjson
 from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import PrincipalKind
 from cityloom.core.telemetry import trace_id
+from cityloom.core.writes import Part
 from cityloom.events.signals import OUTBOX, Signals
 
 if TYPE_CHECKING:
@@ -24,24 +25,30 @@ _ACCOUNT, _CLIENT = "acct", "clnt"
 
 #: Counts the subjects in the order of their ids, so that two units of work never wait for each other in a ring.
 #: `later` is how many events of the same subject follow in this unit of work.
-_WRITE = """
-WITH given AS (
+_WRITE = Part(
+    {
+        "told": """
   SELECT * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[])
-  AS given(id, type, subject_tag, subject_id, later, area_path, facts, changed)
-), counted AS (
+  AS told(id, type, subject_tag, subject_id, later, area_path, facts, changed)
+""",
+        "counted": """
   INSERT INTO event_subjects AS known (tenant_id, id, subject_tag, last)
-  SELECT $1::uuid, subject_id, subject_tag, count(*) FROM given
+  SELECT $1::uuid, subject_id, subject_tag, count(*) FROM told
   GROUP BY subject_id, subject_tag ORDER BY subject_id, subject_tag
   ON CONFLICT (tenant_id, id, subject_tag) DO UPDATE SET last = known.last + excluded.last
   RETURNING known.id, known.subject_tag, known.last
+""",
+        "put_out": """
+  INSERT INTO outbox (tenant_id, id, type, subject_tag, subject_id, subject_sequence, area_path, facts, changed,
+    actor_kind, actor_tag, actor_id, trace_id, occurred_at)
+  SELECT $1::uuid, told.id, told.type, told.subject_tag, told.subject_id, counted.last - told.later,
+    told.area_path, told.facts::jsonb, string_to_array(told.changed, ','),
+    $10::text, $11::text, $12::uuid, $13::text, $14::timestamptz
+  FROM told JOIN counted ON counted.id = told.subject_id AND counted.subject_tag = told.subject_tag
+""",
+    },
+    arguments=13,
 )
-INSERT INTO outbox (tenant_id, id, type, subject_tag, subject_id, subject_sequence, area_path, facts, changed,
-  actor_kind, actor_tag, actor_id, trace_id, occurred_at)
-SELECT $1::uuid, given.id, given.type, given.subject_tag, given.subject_id, counted.last - given.later,
-  given.area_path, given.facts::jsonb, string_to_array(given.changed, ','),
-  $10::text, $11::text, $12::uuid, $13::text, $14::timestamptz
-FROM given JOIN counted ON counted.id = given.subject_id AND counted.subject_tag = given.subject_tag
-"""
 
 
 async def write_outbox(work: Work) -> None:
@@ -58,10 +65,7 @@ async def write_outbox(work: Work) -> None:
         facts = orjson.dumps(public_facts(event, tenant_id)).decode()
         changed = ",".join(dict.fromkeys(camel(name) for name in event.changed_fields()))
         rows.append((row_id, event.type, *subject, later[subject], event.area_path, facts, changed))
-    connection = await work.connection()
-    await connection.execute(
-        _WRITE, tenant_id, *map(list, zip(*rows, strict=True)), *actor_of(work.principal), trace_id(), work.now()
-    )
+    work.attach(_WRITE, *map(list, zip(*rows, strict=True)), *actor_of(work.principal), trace_id(), work.now())
     signals = work.services.get(Signals)
     if signals is not None:
         work.after_commit.append(partial(signals.tell, OUTBOX, str(tenant_id)))
