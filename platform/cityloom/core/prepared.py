@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Executable
+    from sqlalchemy import Column, Executable
 
     from cityloom.core.database import TenantTable
     from cityloom.core.work import Work
@@ -52,19 +52,23 @@ class Prepared:
 
 
 class Reader(Generic[Row]):
-    """Makes objects of a model from records that hold all of its columns, under a prefix.
+    """Makes objects of a model from records that hold `columns`: all of its columns but those left out.
 
     The driver's codecs make Python values of every type that the models use, JSON included.
     """
 
-    def __init__(self, model: type[Row], prefix: str = "") -> None:
-        self._model, self._prefix = model, prefix
+    def __init__(self, model: type[Row], *, without: tuple[str, ...] = ()) -> None:
+        self._model, self._without = model, without
+
+    @cached_property
+    def columns(self) -> tuple[Column[Any], ...]:
+        """What to select."""
+        return tuple(one for one in inspect(self._model).local_table.columns if one.name not in self._without)
 
     @cached_property
     def _fields(self) -> tuple[tuple[str, str], ...]:
         mapper = inspect(self._model)
-        columns = mapper.local_table.columns
-        return tuple((mapper.get_property_by_column(column).key, self._prefix + column.name) for column in columns)
+        return tuple((mapper.get_property_by_column(column).key, column.name) for column in self.columns)
 
     def read(self, record: Any) -> Row:  # noqa: ANN401 - an asyncpg record
         """The row of one record; it belongs to no session: see `Work.keep`."""

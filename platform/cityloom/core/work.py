@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cityloom.core.principal import Principal, Rights, Scope
     from cityloom.core.text import Locale
     from cityloom.core.transactions import Transaction
+    from cityloom.core.writes import Part
 
     #: Runs before the commit, in the same transaction: the outbox and the audit log are written by these.
     Writer = Callable[["Work"], Awaitable[None]]
@@ -118,6 +119,10 @@ class Work:
     def change(self, model: type[TenantTable], where: Mapping[str, Any], **values: Any) -> None:  # noqa: ANN401 - columns
         """Write values into whatever rows of the tenant have what `where` says; there may be none."""
         self._writes.change(model, where, values)
+
+    def attach(self, part: Part, *arguments: Any) -> None:  # noqa: ANN401 - of the part's parameters
+        """Let a part of a slice's own words be carried out with the rows that are pending."""
+        self._writes.attach(part, arguments)
 
     def refusing(self, refusals: Mapping[str, Callable[[], Refusal]]) -> None:
         """Raise violations of these constraints, by pending rows, as their refusals."""

@@ -7,6 +7,7 @@ whose text is made once for each shape. Foreign keys are checked at its end, so 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _DIALECT = asyncpg_dialect.dialect(json_serializer=lambda value: orjson.dumps(value, default=str).decode())  # type: ignore[no-untyped-call] # the dialect is untyped
 _quote = _DIALECT.identifier_preparer.quote
 _MISSING = object()
+_PARAMETER = re.compile(r"\$(\d+)")
 
 
 class RowsMissing(Exception):
@@ -118,6 +120,23 @@ def _field(key: str, column: Column[Any]) -> _Field:
     )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What a slice adds to the statement in its own words: named expressions, one standing on another.
+
+    `$1` is the tenant, `$2` and so on are the `arguments` that go with it. The names must be the part's alone.
+    """
+
+    expressions: Mapping[str, str]
+    arguments: int
+
+    def text(self, name: str, after: int) -> str:
+        """One expression, its parameters counted on from those before."""
+        return _PARAMETER.sub(
+            lambda match: match[0] if match[1] == "1" else f"${int(match[1]) - 1 + after}", self.expressions[name]
+        )
+
+
 @dataclass(slots=True)
 class Writes:
     """What waits to be written. Rows are objects of models that belong to no session."""
@@ -126,10 +145,11 @@ class Writes:
     _added: dict[type[TenantTable], list[TenantTable]] = field(default_factory=dict)
     _kept: dict[int, tuple[TenantTable, dict[str, Any]]] = field(default_factory=dict)
     _changes: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
+    _attached: dict[Part, Sequence[Any]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         """Whether something may have to be written."""
-        return bool(self._added or self._kept or self._changes)
+        return bool(self._added or self._kept or self._changes or self._attached)
 
     def add(self, row: TenantTable) -> None:
         """Write a new row; what changes of it afterwards is written too."""
@@ -146,14 +166,24 @@ class Writes:
         """Write values into whatever rows have these; there may be none."""
         self._changes.setdefault((model, *where.items()), {}).update(values)
 
+    def attach(self, part: Part, arguments: Sequence[Any]) -> None:
+        """Let a part be carried out with the rows; each part once at most in one statement."""
+        if part in self._attached or len(arguments) != part.arguments:
+            message = "a part is attached once, with all of its arguments"
+            raise ValueError(message)
+        self._attached[part] = arguments
+
     def statement(self) -> tuple[str, list[Any], int] | None:
         """SQL, arguments and how many changed rows it must answer; None where nothing has changed.
 
         Everything that is pending counts as written.
         """
-        parts: list[_Insert | _Update] = []
+        parts: list[_Insert | _Update | Part] = []
         arguments: list[Any] = [self.tenant_id]
         expected = 0
+        for part, given in self._attached.items():
+            parts.append(part)
+            arguments.extend(given)
         for model, names, rows in self._changed_rows():
             table = _table(model)
             named = (table.by_key["id"], *names)
@@ -169,12 +199,13 @@ class Writes:
             _bind(table, (*keys, *names), [[*(value for _, value in where), *values.values()]], arguments)
         for model, added in self._added.items():
             self._insert(_table(model), added, parts, arguments)
+        self._attached.clear()
         self._added.clear()
         self._changes.clear()
         return (_sql(tuple(parts)), arguments, expected) if parts else None
 
     def _insert(
-        self, table: _Table, rows: Sequence[TenantTable], parts: list[_Insert | _Update], arguments: list[Any]
+        self, table: _Table, rows: Sequence[TenantTable], parts: list[_Insert | _Update | Part], arguments: list[Any]
     ) -> None:
         """Rows of one table, by the columns that they state: those that they leave to the database differ at most."""
         by_fields: dict[tuple[_Field, ...], list[list[Any]]] = {}
@@ -222,11 +253,15 @@ def _bind(table: _Table, fields: Sequence[_Field], rows: Sequence[Sequence[Any]]
 
 
 @lru_cache(maxsize=2_048)
-def _sql(parts: tuple[_Insert | _Update, ...]) -> str:
+def _sql(parts: tuple[_Insert | _Update | Part, ...]) -> str:
     ctes: list[str] = []
     counts: list[str] = []
     at = 1
     for number, part in enumerate(parts):
+        if isinstance(part, Part):
+            ctes.extend(f"{name} AS ({part.text(name, at)})" for name in part.expressions)
+            at += part.arguments
+            continue
         text, at = _insert_sql(part, at) if isinstance(part, _Insert) else _update_sql(part, at)
         ctes.append(f"w{number} AS ({text})")
         if isinstance(part, _Update) and part.must_be_there:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, or_, select, text, update
+from sqlalchemy import bindparam, func, or_, select, text, update
 
 from cityloom.core.database import Base
+from cityloom.core.prepared import Prepared, Reader
 from cityloom.core.principal import subtree
 from cityloom.modules.areas import models as m
 from cityloom.modules.areas.codes import CodeForm
@@ -23,6 +24,14 @@ if TYPE_CHECKING:
 
 #: Civil time in all of China since 1949, without daylight saving since 1991.
 CIVIL_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
+_AREAS = Reader(m.Area, without=("boundary",))
+_AREA = Prepared(
+    lambda: (
+        select(*_AREAS.columns)
+        .where(m.Area.tenant_id == bindparam("tenant"), m.Area.id == bindparam("row"))
+        .with_for_update(read=True, key_share=True)
+    )
+)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -59,18 +68,14 @@ async def area_of(work: Work, area_id: UUID | None, path: tuple[str | int, ...] 
 
 
 async def place_in(work: Work, area_id: UUID | None, path: tuple[str | int, ...] = ("areaId",)) -> m.Area:
-    """The open area in which something is about to be put: it cannot move until the work ends.
+    """The open area in which something is about to be put, without its boundary: it cannot move until the work ends.
 
     Refuses (`AreaNotFound`, `AreaClosed`).
     """
-    found = await work.session.scalar(
-        select(m.Area)
-        .where(m.Area.id == area_id)
-        .with_for_update(read=True, key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    if found is None:
+    record = await _AREA.row(work, row=area_id)
+    if record is None:
         raise AreaNotFound(path=path)
+    found = _AREAS.read(record)
     demand_open(found, civil_day(work.now()), path)
     return found
 

@@ -52,15 +52,6 @@ async def flow_of(work: Work, workflow_id: UUID) -> Workflow:
     return found
 
 
-async def current_version(work: Work, code: str) -> m.WorkflowVersion | None:
-    """The version that new cases go through, held until the work ends so that it is not withdrawn meanwhile."""
-    return await work.session.scalar(
-        select(m.WorkflowVersion)
-        .where(m.WorkflowVersion.code == code, m.WorkflowVersion.is_current)
-        .with_for_update(read=True, key_share=True)
-    )
-
-
 async def settings_of(work: Work) -> CasesSettings:
     """The city's settings; the platform's own where the work knows of no directory."""
     directory: TenantDirectory | None = work.services.get(TenantDirectory)

@@ -297,10 +297,10 @@ async def _score(work: Work, case: m.Case) -> None:
     if case.resolved_by_id is None:
         return
     for word, counts in (("cases.closed", True), ("cases.in_time", not case.was_late)):
-        if counts:
-            await grid.contribute(
-                work, case.resolved_by_id, case.area_id, case.area_path, input=word, source_id=case.id
-            )
+        if counts and not await grid.contribute(
+            work, case.resolved_by_id, case.area_id, case.area_path, input=word, source_id=case.id
+        ):
+            return
 
 
 def _tell(work: Work, case: m.Case, transition: Transition, before: dict[str, Any], given: Given) -> None:

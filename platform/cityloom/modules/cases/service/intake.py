@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy import case as when
-from sqlalchemy import func, select, update
 from sqlalchemy.orm import aliased
 
 from cityloom.core.crypto import check_mobile_number, mask_phone
 from cityloom.core.errors import Forbidden
 from cityloom.core.ids import new_id
+from cityloom.core.prepared import Prepared, Reader
 from cityloom.core.principal import PrincipalKind
 from cityloom.modules.areas import models as areas
 from cityloom.modules.areas import tree
@@ -29,7 +30,7 @@ from cityloom.modules.cases.errors import (
     absent,
 )
 from cityloom.modules.cases.service import record
-from cityloom.modules.cases.service.flows import calendar_of, current_version, flow_of, settings_of
+from cityloom.modules.cases.service.flows import calendar_of, flow_of, settings_of
 from cityloom.modules.cases.service.photos import attach
 from cityloom.tenancy.keys import KeyRing
 
@@ -41,6 +42,20 @@ if TYPE_CHECKING:
 
 REPORT, MERGE = "cases.case.report", "cases.case.merge"
 DESCRIPTION_LIMIT = 2_000
+_MATTERS = Reader(m.Matter)
+_MATTER = Prepared(
+    lambda: select(
+        *_MATTERS.columns,
+        select(m.WorkflowVersion.id)
+        .where(
+            m.WorkflowVersion.tenant_id == m.Matter.tenant_id,
+            m.WorkflowVersion.code == m.Matter.workflow_code,
+            m.WorkflowVersion.is_current,
+        )
+        .scalar_subquery()
+        .label("version_id"),
+    ).where(m.Matter.tenant_id == bindparam("tenant"), m.Matter.id == bindparam("row"))
+)
 #: What a matter's `reporters` call each kind of caller.
 _CALLERS = {
     PrincipalKind.STAFF: "staff",
@@ -76,20 +91,19 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
     `PlaceMissing`, `PlaceUnknown`, `AreaNotFound`, `AreaClosed`, `ReportedAlready`, `TextWrong`) and wrong numbers.
     """
     scope = work.authorise(REPORT)
-    matter = await _matter(work, given)
+    matter, version_id = await _matter(work, given)
     area = await place(work, given.area_id, given.position, has_area=given.has_area)
     if not (scope.own or scope.departments or scope.covers(area.path)):
         raise Forbidden(permission=REPORT)
-    version = await current_version(work, matter.workflow_code or "")
-    if version is None:
+    if version_id is None:
         raise MatterNotReportable(path=("matterId",), matter=matter.code)
-    flow = await flow_of(work, version.id)
+    flow = await flow_of(work, version_id)
     state, now, calendar = flow.state(flow.initial), work.now(), await calendar_of(work)
     case = m.Case(
         id=new_id(int(now.timestamp() * 1000)),
         tracking_code=record.tracking_code(),
         matter_id=matter.id,
-        workflow_id=version.id,
+        workflow_id=version_id,
         state=state.code,
         light=state.light,
         is_open=True,
@@ -149,10 +163,12 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
     return tracking
 
 
-async def _matter(work: Work, given: Reported) -> m.Matter:
-    matter = await work.session.scalar(select(m.Matter).where(m.Matter.id == given.matter_id))
-    if matter is None:
+async def _matter(work: Work, given: Reported) -> tuple[m.Matter, UUID | None]:
+    """The matter, and the version of its workflow that new cases go through."""
+    found = await _MATTER.row(work, row=given.matter_id)
+    if found is None:
         raise absent("matter", ("matterId",))
+    matter = _MATTERS.read(found)
     today = tree.civil_day(work.now())
     is_valid = (matter.valid_from is None or matter.valid_from <= today) and (
         matter.valid_until is None or matter.valid_until > today
@@ -164,7 +180,7 @@ async def _matter(work: Work, given: Reported) -> m.Matter:
         raise ReporterNotAllowed(path=("matterId",), known=", ".join(matter.reporters))
     if given.is_anonymous and not (matter.allows_anonymous or (await settings_of(work)).allows_anonymous):
         raise AnonymousNotAllowed(path=("isAnonymous",))
-    return matter
+    return matter, found["version_id"]
 
 
 async def _report_row(work: Work, case: m.Case, given: Reported) -> m.CaseReport:

@@ -40,7 +40,7 @@ TEXT_LIMIT = 2_000
 _CASES = Reader(m.Case)
 _CASE = Prepared(
     lambda: (
-        select(m.Case.__table__)
+        select(*_CASES.columns)
         .where(m.Case.tenant_id == bindparam("tenant"), m.Case.id == bindparam("row"))
         .with_for_update()
     )
@@ -66,7 +66,7 @@ def _step() -> Select[Any]:
     )
     return (
         select(
-            cases,
+            *_CASES.columns,
             matters.c.limits.label("matter_limits"),
             matters.c.needs.label("matter_needs"),
             matters.c.department_id.label("matter_owner"),

@@ -7,11 +7,12 @@ from collections import defaultdict
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry
+from cityloom.core.prepared import Prepared
 from cityloom.core.principal import subtree
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.grid import events
@@ -47,6 +48,9 @@ PUBLISH_FORMULA, CALCULATE, APPEAL, DECIDE = (
     "grid.score.decide",
 )
 LONGEST_DAYS = 366
+_WORKER = Prepared(
+    lambda: select(m.Worker.id).where(m.Worker.tenant_id == bindparam("tenant"), m.Worker.id == bindparam("row"))
+)
 _CODE = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 
 
@@ -108,8 +112,7 @@ async def contribute(
 
     The calling service has authorised it. Answers False, and does nothing, for an account that never held a post.
     """
-    known = await work.session.scalar(select(m.Worker.id).where(m.Worker.id == account_id))
-    if known is None:
+    if await _WORKER.row(work, row=account_id) is None:
         return False
     values = {
         "account_id": account_id,
