@@ -50,9 +50,11 @@ from cityloom.serving import DATABASE_VARIABLE
 from cityloom.settings import Settings
 from cityloom.storage import connections
 from cityloom.tenancy.directory import TenantDirectory
+from cityloom.tenancy.errors import TenantNotFound
 from cityloom.tenancy.keys import KeyRing
 from cityloom.tenancy.limits import demand_room
 from cityloom.tenancy.service import TenantService
+from cityloom.webhooks.web import KEPT_SECONDS, public_keys
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -219,6 +221,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             Route("/healthz", _healthz, methods=["GET"]),
             Route("/readyz", _readyz, methods=["GET"]),
             Route("/metrics", _metrics, methods=["GET"]),
+            Route("/webhooks/{city}/jwks.json", _webhook_keys, methods=["GET"]),
         ],
         middleware=[Middleware(Observed)],
         lifespan=lifespan,
@@ -264,6 +267,17 @@ async def _readyz(request: Request) -> Response:
     if not opened.snapshots.is_current:
         faults.append("access")
     return JSONResponse({"ready": not faults, "faults": faults}, status_code=503 if faults else 200)
+
+
+async def _webhook_keys(request: Request) -> Response:
+    """The public keys by which a city's webhooks are signed; an unknown city has none to show."""
+    opened: Platform = request.app.state.platform
+    try:
+        city = await opened.directory.by_slug(request.path_params["city"])
+    except TenantNotFound:
+        return JSONResponse({"keys": []}, status_code=404)
+    found = await public_keys(opened.works, city.id)
+    return JSONResponse(found, headers={"cache-control": f"public, max-age={KEPT_SECONDS}"})
 
 
 async def _metrics(_request: Request) -> Response:

@@ -30,8 +30,11 @@ LATE = {
     "cases": "cityloom.modules.cases.cli:cases_app",
     "demo": "cityloom.demo.cli:demo",
     "graph": "cityloom.explaining:graph_app",
+    "listen": "cityloom.webhooks.listen:listen",
     "schema": "cityloom.contracts:schema",
     "tenants": "cityloom.tenancy.cli:tenants_app",
+    "webhooks": "cityloom.webhooks.cli:webhooks_app",
+    "worker": "cityloom.worker:worker",
 }
 
 

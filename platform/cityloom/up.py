@@ -16,6 +16,7 @@ from rich.console import Console
 
 from cityloom.serving import base_url, demand_port, serve
 from cityloom.storage import storage
+from cityloom.worker import beside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,7 +53,8 @@ def up(settings: Settings, *, workers: int = 1) -> None:
             _write(path, json.dumps(before, indent=2).encode())
         say("启动服务", "starting the server")
         announce = threading.Thread(target=_announce, args=(settings, console, path, say), daemon=True)
-        serve(settings, admin_url, on_started=announce.start, workers=workers)
+        with beside(settings, admin_url):
+            serve(settings, admin_url, on_started=announce.start, workers=workers)
     console.print("已停止 · stopped")
 
 

@@ -6,15 +6,20 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 import urllib.request
-from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Annotated
 
+import typer
+
+from cityloom.serving import DATABASE_VARIABLE
 from cityloom.storage import storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from cityloom.app import Platform
     from cityloom.settings import Settings
@@ -22,12 +27,16 @@ if TYPE_CHECKING:
 #: Connections for work that a worker needs at least: it has that many things to do at once.
 _LEAST_POOL = 12
 _PARENT_SECONDS = 1.0
+#: How long a worker may take to write down what is on its way.
+_END_SECONDS = 15
 
 
 @asynccontextmanager
 async def working(opened: Platform) -> AsyncIterator[None]:
     """Everything that a worker does, for as long as the block lasts."""
     from cityloom.events.sequencer import sequencing
+    from cityloom.installed import modules
+    from cityloom.jobs.service import jobs_running
     from cityloom.webhooks.addresses import Egress
     from cityloom.webhooks.sender import Sender
     from cityloom.webhooks.shaping import shaper_of
@@ -37,15 +46,52 @@ async def working(opened: Platform) -> AsyncIterator[None]:
         sender = await stack.enter_async_context(Sender(Egress.of(opened.settings), opened.works.clock))
         await stack.enter_async_context(delivering(opened.works, sender, shaper_of(opened.works.services)))
         await stack.enter_async_context(sequencing(opened.works))
+        await stack.enter_async_context(jobs_running(opened.works, modules()))
         yield
+
+
+def worker(
+    after: Annotated[str | None, typer.Option(hidden=True)] = None,
+    parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Put events in order, make deliveries of them and send these; run as many as there is need of."""
+    from cityloom.core import logs
+    from cityloom.settings import Settings
+
+    settings = Settings.from_environment(os.environ)
+    logs.setup(form=settings.log_format, level=settings.log_level)
+    run(settings, after=after, parent=parent)
+
+
+@contextmanager
+def beside(settings: Settings, admin_url: str) -> Iterator[None]:
+    """A worker in a process of its own, for as long as the block lasts; it ends with this process, however that ends.
+
+    It begins when the server answers, and at a lower priority: requests come first.
+    """
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    ready = f"http://{host}:{settings.port}/readyz"
+    arguments = ["worker", "--after", ready, "--parent", str(os.getpid())]
+    process = subprocess.Popen(  # noqa: S603 - ourselves
+        [sys.executable, "-m", "cityloom", *arguments],
+        env=os.environ
+        | {DATABASE_VARIABLE: admin_url, "CITYLOOM_LOG_LEVEL": "error", "CITYLOOM_LOG_FORMAT": "console"},
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def run(settings: Settings, *, after: str | None = None, parent: int | None = None) -> None:
     """Work until SIGINT or SIGTERM, or until the process `parent` is gone; begins once the address `after` answers."""
     if after is not None:
         _wait_for(after, parent)
-    from cityloom.serving import DATABASE_VARIABLE
-
     address = os.environ.get(DATABASE_VARIABLE)
     if address is not None:
         _loop(settings, address, parent)

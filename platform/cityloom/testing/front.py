@@ -19,6 +19,7 @@ from cityloom.graph.compiled import CompiledReads
 from cityloom.graph.compiler import Compiler
 from cityloom.graph.execution import GraphExecutor, Request
 from cityloom.graph.schema import Contracts
+from cityloom.graph.shaping import Shaping
 from cityloom.installed import modules
 from cityloom.tenancy.keys import KeyRing
 from cityloom.testing.rights import StatedRights
@@ -56,6 +57,11 @@ class Front:
             reads=CompiledReads(Compiler(), database, self.services),
             services=self.services,
         )
+
+    def shaping(self) -> Shaping:
+        """What runs shaping documents over the same schema."""
+        reads = CompiledReads(Compiler(), self.database, self.services)
+        return Shaping(_contracts[0], reads, modules_of=_Everything())
 
     async def ask(
         self, principal: Principal, text: str, variables: dict[str, Any] | None = None, *, locale: Locale = "en"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from cityloom.core.work import Work, Works
     from cityloom.events.stream import StreamedEvent
+    from cityloom.webhooks.models import WebhookEndpoint
+    from cityloom.webhooks.shaping import Shaper
 
 #: Positions that one transaction moves the lanes of a city on at most.
 BATCH = 500
@@ -36,9 +38,10 @@ ENDPOINT_TAG = "whep"
 _TURN = "SELECT pg_try_advisory_xact_lock(hashtextextended('cityloom.webhooks.fanout:' || $1::text, 0))"
 _HEAD = "SELECT position FROM event_heads WHERE tenant_id = $1"
 _BEHIND = """
-SELECT l.id, l.position, l.sequence, l.chain_hash, e.events, e.conditions, e.document, e.ordering,
+SELECT l.id, l.position, l.sequence, l.chain_hash, e.events::text AS events, e.conditions::text AS conditions,
+  e.document, e.ordering,
   e.owner_account_id, e.owner_client_id, a.kind, a.locale, a.is_active AND coalesce(c.is_active, true) AS is_active,
-  c.permissions
+  c.permissions::text AS permissions
 FROM webhook_lanes AS l
 JOIN webhook_endpoints AS e ON e.tenant_id = $1 AND e.id = l.id
 JOIN accounts AS a ON a.tenant_id = $1 AND a.id = e.owner_account_id
@@ -65,14 +68,6 @@ UPDATE webhook_lanes AS l SET position = moved.position, sequence = moved.sequen
 FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[]) AS moved(id, position, sequence, chain_hash)
 WHERE l.tenant_id = $1 AND l.id = moved.id
 """
-
-
-class Shaper(Protocol):
-    """What runs the documents that shape bodies."""
-
-    async def shape(self, principal: Principal, document: str, events: Sequence[StreamedEvent]) -> list[bytes | None]:
-        """The answer of the document for each event, as JSON, as this principal sees it."""
-        ...
 
 
 @dataclass(slots=True)
@@ -173,6 +168,26 @@ async def owner(
         account_id=account_id,
         client_id=client_id,
         locale="en" if locale == "en" else "zh",
+    )
+
+
+_OWNER = """
+SELECT a.locale, a.is_active AND coalesce(c.is_active, true) AS is_active, c.permissions::text AS permissions
+FROM accounts AS a LEFT JOIN api_clients AS c ON c.tenant_id = $1 AND c.id = $3 WHERE a.tenant_id = $1 AND a.id = $2
+"""
+
+
+async def owner_of(work: Work, endpoint: WebhookEndpoint) -> Principal:
+    """The owner of an endpoint, as in `owner`."""
+    connection = await work.connection()
+    row = await connection.fetchrow(_OWNER, work.tenant_id, endpoint.owner_account_id, endpoint.owner_client_id)
+    return await owner(
+        work,
+        account_id=endpoint.owner_account_id,
+        client_id=endpoint.owner_client_id,
+        is_active=row["is_active"],
+        cap=None if row["permissions"] is None else tuple(orjson.loads(row["permissions"])),
+        locale=row["locale"],
     )
 
 

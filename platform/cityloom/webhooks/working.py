@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from cityloom.core.work import Works
-    from cityloom.webhooks.fanout import Shaper
     from cityloom.webhooks.sender import Sender
+    from cityloom.webhooks.shaping import Shaper
 
 POLL_SECONDS: Final = 1.0
 #: Cities that are fanned out at the same time: each takes a connection of the pool of work.

@@ -23,8 +23,8 @@ class WebhookFactInput:
     """See `matching.satisfies`."""
 
     name: str = strawberry.field(description="The name of the fact, as in the body.")
-    eq: b.JSON | None = strawberry.field(default=UNSET, description="The fact is this; null: it is null or not there.")  # type: ignore[valid-type] # a scalar
-    in_: list[b.JSON] | None = strawberry.field(name="in", default=None, description="The fact is one of these.")  # type: ignore[valid-type] # a scalar
+    eq: b.JSON | None = strawberry.field(default=UNSET, description="The fact is this; null: it is null or not there.")
+    in_: list[b.JSON] | None = strawberry.field(name="in", default=None, description="The fact is one of these.")
 
 
 @strawberry.input(description="What an event must be like to be delivered; all of it.")
@@ -135,8 +135,8 @@ class WebhookEndpointReplayInput:
 
     id: b.ID = strawberry.field(description="The endpoint.")
     delivery_ids: list[b.ID] | None = strawberry.field(default=None, description="These deliveries.")
-    first_sequence: b.BigInt | None = strawberry.field(default=None, description="From this number on.")  # type: ignore[valid-type] # a scalar
-    last_sequence: b.BigInt | None = strawberry.field(default=None, description="Up to this number.")  # type: ignore[valid-type] # a scalar
+    first_sequence: b.BigInt | None = strawberry.field(default=None, description="From this number on.")
+    last_sequence: b.BigInt | None = strawberry.field(default=None, description="Up to this number.")
     only_missing: bool = strawberry.field(
         default=False, description="Only those that were given up; alone: all that were."
     )
@@ -183,7 +183,7 @@ class WebhookEndpointCreated:
 class WebhookSample:
     """See `trial.DryRun`."""
 
-    position: b.BigInt = strawberry.field(description="The event's position in the stream.")  # type: ignore[valid-type] # a scalar
+    position: b.BigInt = strawberry.field(description="The event's position in the stream.")
     event_type: str = strawberry.field(description="Its type.")
     body: str = strawberry.field(description="The body, byte for byte.")
 

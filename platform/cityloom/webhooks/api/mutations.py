@@ -156,7 +156,7 @@ async def _dry_run(work: Work, input: i.WebhookEndpointDryRunInput) -> i.Webhook
         looked_at=found.looked_at,
         matched=found.matched,
         samples=[
-            i.WebhookSample(position=event.position, event_type=event.type, body=body.decode())
+            i.WebhookSample(position=b.BigInt(event.position), event_type=event.type, body=body.decode())
             for event, body in found.samples
         ],
     )

@@ -43,7 +43,7 @@ class WebhookFactCondition:
     """See `matching.satisfies`."""
 
     name: str = strawberry.field(description="The name of the fact.")
-    values: list[b.JSON] = strawberry.field(description="The event's fact is one of these.")  # type: ignore[valid-type] # a scalar
+    values: list[b.JSON] = strawberry.field(description="The event's fact is one of these.")
 
 
 @strawberry.type(description="What an event must be like to be delivered.")

@@ -28,7 +28,7 @@ from cityloom.webhooks.errors import (
     RateLimitWrong,
     TooManyPatterns,
 )
-from cityloom.webhooks.fanout import chain_start
+from cityloom.webhooks.fanout import chain_start, owner_of
 from cityloom.webhooks.permissions import CHANGE, CREATE
 from cityloom.webhooks.service.keys import NewKey, add_key
 from cityloom.webhooks.service.rows import find_endpoint, note, stated
@@ -115,7 +115,7 @@ async def create_endpoint(  # noqa: PLR0913 - what an endpoint states
         pause_reason=None,
         events=checked_events(work, events),
         conditions=checked_conditions(conditions),
-        document=document and await check_document(work, document),
+        document=document and await check_document(work.services, work.principal, document, events),
         ordering=ordering,
         rate_limit=_rate(rate_limit),
         created_at=work.now(),
@@ -157,7 +157,10 @@ async def change_endpoint(
     if "conditions" in given:
         row.conditions = checked_conditions(given["conditions"])
     if "document" in given:
-        row.document = given["document"] and await check_document(work, given["document"])
+        row.document = given["document"]
+    if row.document and {"document", "events"} & given.keys():
+        # Whoever states it anew does so for its owner.
+        await check_document(work.services, await owner_of(work, row), row.document, row.events)
     if "rate_limit" in given:
         row.rate_limit = _rate(given["rate_limit"])
     if "ordering" in given and given["ordering"] != row.ordering:

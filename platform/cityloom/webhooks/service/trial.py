@@ -44,7 +44,7 @@ async def dry_run(
     work.authorise(CREATE)
     patterns, checked = checked_events(work, events), checked_conditions(conditions)
     if document is not None:
-        await check_document(work, document)
+        await check_document(work.services, work.principal, document, patterns)
     connection = await work.connection()
     head = await connection.fetchval(_HEAD, work.tenant_id) or 0
     found = await stream.read(connection, work.tenant_id, max(0, head - LOOKED_AT), LOOKED_AT)
