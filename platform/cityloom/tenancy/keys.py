@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cityloom.core.clock import Clock, SystemClock
 from cityloom.core.crypto import Algorithm, Keyring, Purpose, TenantKeys, WrappedKey
-from cityloom.core.database import Context
+from cityloom.core.database import SET_CONTEXT, Context
+from cityloom.core.principal import EVERYWHERE
 from cityloom.tenancy.models import TenantDataKey, TenantModule
 from cityloom.tenancy.settings import TenancySettings
 
@@ -18,15 +19,27 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
+    import asyncpg
+
     from cityloom.core.crypto import KeyProvider
     from cityloom.core.database import Database
 
 #: The module whose settings name the cipher.
 SETTINGS_OF = "tenancy"
+_LOAD = f"""
+WITH ctx (tenant, low, high) AS MATERIALIZED (SELECT {SET_CONTEXT.format(tenant="$1::uuid::text", low="$2", high="$3")})
+SELECT found.* FROM ctx CROSS JOIN LATERAL (
+  SELECT id, tenant_id, purpose, algorithm, wrapped, created_at, destroyed_at, provider, provider_key
+  FROM tenant_data_keys WHERE tenant_id = $1::uuid AND ctx.tenant IS NOT NULL ORDER BY generation, id
+) AS found
+"""  # noqa: S608 - constants of ours, every value is a parameter
 
 
 class DataKeyTable:
     """The table `tenant_data_keys` as the store of wrapped keys; each call is a transaction of that tenant.
+
+    Keys are looked up in the midst of units of work, so not on a connection of theirs: if every unit held one and
+    waited for another, none would go on.
 
     Where only first keys are to be added, a second one fails, even if it was begun before the first was there.
     """
@@ -37,9 +50,7 @@ class DataKeyTable:
 
     async def load(self, tenant_id: UUID) -> list[WrappedKey]:
         """All of the tenant's keys, oldest first, the destroyed ones too."""
-        query = select(TenantDataKey).order_by(TenantDataKey.generation, TenantDataKey.id)
-        async with self._database.session(Context(tenant_id)) as session:
-            return [_wrapped(row) for row in await session.scalars(query)]
+        return [_wrapped(row) for row in await self._database.reads.fetch(_LOAD, tenant_id, *EVERYWHERE)]
 
     async def stated_algorithm(self, tenant_id: UUID) -> Algorithm:
         """What the tenant's settings ask of new keys; the default where nothing, or nothing known, is stated."""
@@ -86,17 +97,17 @@ class DataKeyTable:
             await session.commit()
 
 
-def _wrapped(row: TenantDataKey) -> WrappedKey:
+def _wrapped(row: asyncpg.Record) -> WrappedKey:
     return WrappedKey(
-        key_id=row.id,
-        tenant_id=row.tenant_id,
-        purpose=Purpose(row.purpose),
-        algorithm=Algorithm(row.algorithm),
-        wrapped=row.wrapped,
-        created_at=row.created_at,
-        destroyed_at=row.destroyed_at,
-        provider=row.provider,
-        provider_key=row.provider_key,
+        key_id=row["id"],
+        tenant_id=row["tenant_id"],
+        purpose=Purpose(row["purpose"]),
+        algorithm=Algorithm(row["algorithm"]),
+        wrapped=row["wrapped"],
+        created_at=row["created_at"],
+        destroyed_at=row["destroyed_at"],
+        provider=row["provider"],
+        provider_key=row["provider_key"],
     )
 
 
