@@ -14,7 +14,7 @@ import asyncpg
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from cityloom.access.authentication import NO_TENANT, Authenticator
 from cityloom.access.catalogue import Catalogue
@@ -38,6 +38,7 @@ from cityloom.graph.compiled import CompiledReads
 from cityloom.graph.compiler import Compiler
 from cityloom.graph.context import OperatorWork
 from cityloom.graph.execution import GraphExecutor
+from cityloom.graph.live.feeds import Feeds
 from cityloom.graph.schema import Contracts
 from cityloom.graph.shaping import Shaping
 from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
@@ -46,6 +47,7 @@ from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
 from cityloom.jobs.service import jobs_running
 from cityloom.observation import Observed
+from cityloom.open311.endpoint import Open311Endpoint, open311_routes
 from cityloom.serving import DATABASE_VARIABLE
 from cityloom.settings import Settings
 from cityloom.storage import connections
@@ -82,6 +84,7 @@ class Platform:
     tenant_api: GraphExecutor
     platform_api: GraphExecutor
     files: FilesEndpoint
+    open311: Open311Endpoint
 
 
 @asynccontextmanager
@@ -126,6 +129,8 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
         contracts, reads = Contracts(installed, "tenant"), CompiledReads(compiler, database, services)
         modules_of, allowance_of = partial(_modules_of, directory), partial(_allowance_of, directory)
         services[Shaping] = Shaping(contracts, reads, modules_of=modules_of, allowance_of=allowance_of)
+        feeds = Feeds(services[Streams], reads.fetch_of, services, admit=partial(_demand_open, directory))
+        services[Feeds] = await stack.enter_async_context(feeds)
         tenant_api = GraphExecutor(
             contracts,
             modules_of=modules_of,
@@ -145,8 +150,19 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             deadline_seconds=120.0,
         )
         files = FilesEndpoint(authenticator, partial(_writable, works, directory), works.begin, services)
+        open311 = Open311Endpoint(tenant_api, directory, authenticator, partial(_writable, works, directory), clock)
         yield Platform(
-            settings, database, works, directory, snapshots, authenticator, tenants, tenant_api, platform_api, files
+            settings,
+            database,
+            works,
+            directory,
+            snapshots,
+            authenticator,
+            tenants,
+            tenant_api,
+            platform_api,
+            files,
+            open311,
         )
 
 
@@ -155,6 +171,12 @@ async def _modules_of(directory: TenantDirectory, principal: Principal) -> froze
     if principal.tenant_id == NO_TENANT:
         return frozenset()
     return (await directory.get(principal.tenant_id)).modules
+
+
+async def _demand_open(directory: TenantDirectory, principal: Principal) -> None:
+    """Live to those alone whose city is neither suspended nor gone (`TenantSuspended`)."""
+    if principal.tenant_id != NO_TENANT:
+        (await directory.get(principal.tenant_id)).demand_writable()
 
 
 async def _all_modules(names: frozenset[str], _principal: Principal) -> frozenset[str]:
@@ -206,16 +228,20 @@ def create_app(opened: Platform | None = None) -> Starlette:
         async with AsyncExitStack() as stack:
             found = await stack.enter_async_context(_own_platform()) if opened is None else opened
             app.state.platform = found
-            app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator)
+            feeds = found.works.services[Feeds]
+            app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator, feeds)
             app.state.files = found.files
+            app.state.open311 = found.open311
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
             yield
 
     return Starlette(
         routes=[
             Route("/graphql", _Late("tenant_api")),
+            WebSocketRoute("/graphql", _Late("tenant_api")),
             Route("/platform/graphql", _Late("platform_api")),
             *files_routes(_Late("files")),
+            *open311_routes(_Late("open311")),
             *graphiql_routes("/console/graphiql"),
             Route("/", _index, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cityloom.core.database import Database
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work
-    from cityloom.graph.compiler import Compiler, Query
+    from cityloom.graph.compiler import Compiler, Following, Query
+    from cityloom.graph.compiler.stream import FetchAll
     from cityloom.graph.documents import Prepared
     from cityloom.graph.schema import Contract
 
@@ -52,6 +53,39 @@ class CompiledReads:
             document_key=prepared.key,
         )
         return CompiledPlan(query, self) if query.root_keys else None
+
+    def follow(
+        self,
+        contract: Contract,
+        prepared: Prepared,
+        operation_name: str | None,
+        variables: dict[str, Any],
+        principal: Principal,
+    ) -> Following:
+        """A subscription of one caller."""
+        return self.compiler.follow(
+            contract.graphql,
+            prepared.document,
+            operation_name,
+            variables,
+            principal,
+            contract=contract.key,
+            document_key=prepared.key,
+        )
+
+    def fetch_of(self, cost: int) -> FetchAll:
+        """What runs a statement of this cost that answers rows."""
+        return self.fetch_rows if cost <= FEW_ROWS else self.fetch_many_rows
+
+    async def fetch_rows(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """All rows of one statement in autocommit."""
+        found: Sequence[Any] = await self.database.reads.fetch(sql, *arguments)
+        return found
+
+    async def fetch_many_rows(self, sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+        """The same, planned for these very arguments."""
+        found: Sequence[Any] = await self.database.lists.fetch(sql, *arguments)
+        return found
 
     async def payload(self, work: Work, info: GraphQLResolveInfo[Any], type_name: str, row_id: UUID) -> Answer:
         """The selection of the mutation field in `info` on one row, read inside the work's transaction."""

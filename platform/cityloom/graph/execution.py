@@ -15,11 +15,13 @@ from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.graph import errors as shown
 from cityloom.graph.allowance import Allowance, Buckets, TooExpensive
+from cityloom.graph.compiler.document import VariablesRefused
 from cityloom.graph.context import GraphContext
 from cityloom.graph.decisions import NoDecisions, RequestDecisions
 from cityloom.graph.documents import Documents, variables_of
 from cityloom.graph.executor import CompiledExecutor
 from cityloom.graph.limits import Limits, check_variables
+from cityloom.graph.live.refusals import LiveOnly
 from cityloom.graph.pricing import price
 from cityloom.graph.reads import Answer, NoReads
 from cityloom.graph.roots import root_fields
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
+    from cityloom.graph.compiler import Following
     from cityloom.graph.context import Begin, ModulesOf
     from cityloom.graph.decisions import Decisions
     from cityloom.graph.documents import Prepared
@@ -128,20 +131,54 @@ class GraphExecutor:
                 refusal: Refusal = shown.TimedOut(seconds=self._deadline)
                 return Outcome(_body(None, [shown.refused(refusal, locale)], None), has_begun=True, refusal=refusal)
             return _failed(error, locale)
-        except shown.DocumentInvalid as invalid:
-            return _rejected(shown.of_document(invalid.errors, locale))
-        except GraphQLError as error:
-            return _rejected(shown.of_document([error], locale))
         except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
-            return _failed(error, locale)
+            return self.outcome_of(error, locale)
+
+    def outcome_of(self, error: Exception, locale: Locale) -> Outcome:
+        """What is answered in place of an operation that could not begin, or failed."""
+        if isinstance(error, shown.DocumentInvalid):
+            return _rejected(shown.of_document(error.errors, locale))
+        if isinstance(error, VariablesRefused):
+            return _rejected(shown.of_variables(error.errors, locale))
+        if isinstance(error, GraphQLError) and not isinstance(error.original_error, Refusal):
+            return _rejected(shown.of_document([error], locale))
+        return _failed(error, locale)
+
+    async def is_subscription(self, principal: Principal, request: Request) -> bool:
+        """Whether this is to be followed (`follow`) and not answered (`execute`); refuses as these do."""
+        _, prepared = await self._prepared(principal, request)
+        return prepared.operation(request.operation_name).operation is OperationType.SUBSCRIPTION
+
+    async def follow(self, principal: Principal, request: Request, *, is_charged: bool = True) -> Following:
+        """A subscription, checked and priced: one message may cost what one operation may.
+
+        Raises what `outcome_of` answers. Taken up again after a change of rights it is not charged once more.
+        """
+        contract, prepared = await self._prepared(principal, request)
+        variables = variables_of(prepared, request.operation_name, request.variables)
+        check_variables(variables, self.limits)
+        following = self._reads.follow(contract, prepared, request.operation_name, variables, principal)
+        allowance = self._allowance_of(principal)
+        if following.cost > allowance.operation:
+            raise TooExpensive(cost=following.cost, allowed=allowance.operation)
+        if is_charged:
+            self.buckets.take(principal, following.cost, allowance, source=request.source)
+            _operations.add(1, {"graphql.operation.type": "subscription", "outcome": "whole"})
+            _costs.add(following.cost, {"graphql.operation.type": "subscription"})
+        return following
+
+    async def _prepared(self, principal: Principal, request: Request) -> tuple[Contract, Prepared]:
+        contract = await self.contract_of(principal)
+        text = await self._trusted.text(principal, request.document_id, request.text)
+        return contract, self.documents.prepare(contract, text, developer=principal.is_developer)
 
     async def _answer(
         self, principal: Principal, request: Request, locale: Locale, decisions: RequestDecisions
     ) -> Outcome:
-        contract = await self.contract_of(principal)
-        text = await self._trusted.text(principal, request.document_id, request.text)
-        prepared = self.documents.prepare(contract, text, developer=principal.is_developer)
+        contract, prepared = await self._prepared(principal, request)
         operation = prepared.operation(request.operation_name)
+        if operation.operation is OperationType.SUBSCRIPTION:
+            raise LiveOnly
         is_query = operation.operation is OperationType.QUERY
         if request.queries_only and not is_query:
             raise QueriesOnly

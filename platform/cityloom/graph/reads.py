@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work
+    from cityloom.graph.compiler import Following
     from cityloom.graph.documents import Prepared
     from cityloom.graph.schema import Contract
 
@@ -57,6 +58,17 @@ class Reads(Protocol):
         """
         ...
 
+    def follow(
+        self,
+        contract: Contract,
+        prepared: Prepared,
+        operation_name: str | None,
+        variables: dict[str, Any],
+        principal: Principal,
+    ) -> Following:
+        """A subscription of one caller; refuses as `plan` does."""
+        ...
+
     async def payload(self, work: Work, info: GraphQLResolveInfo[Any], type_name: str, row_id: Any) -> Answer:  # noqa: ANN401 - a UUID, or what the model has as its key
         """The selection of the mutation field in `info` on one row, read inside the work's transaction.
 
@@ -71,6 +83,10 @@ class NoReads:
     def plan(self, *_: object) -> None:
         """Never a plan."""
         return
+
+    def follow(self, *_: object) -> Following:
+        """Cannot be asked: a schema without bound types has no subscriptions."""
+        raise NotImplementedError
 
     async def payload(self, *_: object) -> Answer:
         """Cannot be asked: a schema without bound types has no such payload."""

@@ -7,12 +7,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 import orjson
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.core.text import negotiate
 from cityloom.graph import errors as shown
 from cityloom.graph.limits import LimitExceeded
+from cityloom.graph.live.sse import EventStream, accepts_stream
+from cityloom.graph.live.websocket import Socket
 from cityloom.graph.web import messages as m
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
     from cityloom.graph.execution import GraphExecutor, Outcome
+    from cityloom.graph.execution import Request as GraphRequest
+    from cityloom.graph.live.feeds import Feeds
 
 COST_HEADER: Final = "cityloom-cost"
 _language = lru_cache(maxsize=256)(negotiate)
@@ -29,7 +33,7 @@ _language = lru_cache(maxsize=256)(negotiate)
 class Authenticator(Protocol):
     """Makes a principal from a request's credential alone."""
 
-    async def __call__(self, request: Request, /) -> Principal:
+    async def __call__(self, request: HTTPConnection, /) -> Principal:
         """The caller; `ANONYMOUS` without a credential. Refuses (`Unauthenticated`) a credential that is not valid."""
         ...
 
@@ -61,35 +65,53 @@ class GraphEndpoint:
     """GraphQL over HTTP for one surface.
 
     `executor` carries out, `authenticate` says who asks. GET is answered for queries, and only with an `Authorization`
-    header (ops/decisions/0007).
+    header (ops/decisions/0007). With `feeds`, subscriptions are answered by websocket and by server-sent events.
     """
 
-    def __init__(self, executor: GraphExecutor, authenticate: Authenticator) -> None:
+    def __init__(self, executor: GraphExecutor, authenticate: Authenticator, feeds: Feeds | None = None) -> None:
         self.executor = executor
         self._authenticate = authenticate
+        self._feeds = feeds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
+        """Answer one HTTP request, or speak to one websocket."""
+        if scope["type"] == "websocket":
+            await self._socket(scope, receive, send)
+            return
         try:
-            reply = await self._reply(Request(scope, receive), receive)
+            reply = await self._reply(Request(scope, receive), receive, send)
         except ClientDisconnect:
             return
-        await reply.send(send)
+        if reply is not None:
+            await reply.send(send)
 
-    async def _reply(self, request: Request, receive: Receive) -> Reply:
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._feeds is None:
+            await send({"type": "websocket.close", "code": 4404, "reason": "Not found"})
+            return
+
+        async def renew(payload: dict[str, object]) -> Principal:
+            return await self._authenticate(HTTPConnection(m.with_credential(scope, payload)))
+
+        await Socket(self.executor, self._feeds, renew).run(scope, receive, send)
+
+    async def _reply(self, request: Request, receive: Receive, send: Send) -> Reply | None:
         # Read once: Starlette's mapping walks all headers at every look.
         headers = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
         accept_language = headers.get(b"accept-language")
         locale = _language(accept_language)
         media = m.LEGACY
         try:
-            media = m.chosen_type(headers.get(b"accept"))
+            streams = self._feeds is not None and accepts_stream(headers.get(b"accept"))
+            media = m.LEGACY if streams else m.chosen_type(headers.get(b"accept"))
             _check_method(request.method, headers)
             principal = await self._authenticate(request)
             if accept_language is None:
                 locale = principal.locale
             elif locale != principal.locale:
                 principal = dataclasses.replace(principal, locale=locale)
+            if streams:
+                return await self._stream(request, receive, send, headers, principal)
             return await self._answer(request, receive, headers, principal, media)
         except Refusal as refusal:
             return _refused(refusal, locale, media)
@@ -104,20 +126,54 @@ class GraphEndpoint:
     async def _answer(
         self, request: Request, receive: Receive, headers: dict[bytes, str], principal: Principal, media: str
     ) -> Reply:
+        asked = await self._asked(request, receive, headers)
+        if isinstance(asked, list):
+            outcomes = [await self.executor.execute(principal, one, principal.locale) for one in asked]
+            return Reply(b"[" + b",".join(outcome.body for outcome in outcomes) + b"]", 200, media)
+        return _of_outcome(await self.executor.execute(principal, asked, principal.locale), request.method, media)
+
+    async def _asked(
+        self, request: Request, receive: Receive, headers: dict[bytes, str]
+    ) -> GraphRequest | list[GraphRequest]:
         client = request.scope.get("client")
         source = client[0] if client else None
         wants_cost = headers.get(COST_HEADER.encode(), "").lower() in {"1", "true"}
         if request.method == "GET":
-            asked = m.parse_query_string(request.query_params, source=source, wants_cost=wants_cost)
-        else:
-            limits = self.executor.limits
-            body = await m.read_body(receive, headers.get(b"content-length"), limits)
-            parsed = m.parse_body(body, limits, source=source, wants_cost=wants_cost)
-            if isinstance(parsed, list):
-                outcomes = [await self.executor.execute(principal, one, principal.locale) for one in parsed]
-                return Reply(b"[" + b",".join(outcome.body for outcome in outcomes) + b"]", 200, media)
-            asked = parsed
-        return _of_outcome(await self.executor.execute(principal, asked, principal.locale), request.method, media)
+            return m.parse_query_string(request.query_params, source=source, wants_cost=wants_cost)
+        limits = self.executor.limits
+        body = await m.read_body(receive, headers.get(b"content-length"), limits)
+        return m.parse_body(body, limits, source=source, wants_cost=wants_cost)
+
+    async def _stream(
+        self, request: Request, receive: Receive, send: Send, headers: dict[bytes, str], principal: Principal
+    ) -> Reply | None:
+        """As server-sent events; what cannot begin is refused as a plain answer."""
+        if self._feeds is None:
+            raise AssertionError
+        asked = await self._asked(request, receive, headers)
+        if isinstance(asked, list):
+            raise LimitExceeded("batch", 1, len(asked))
+        stream = EventStream(self.executor, self._feeds, send, receive)
+        try:
+            if not await self.executor.is_subscription(principal, asked):
+                outcome = await self.executor.execute(principal, asked, principal.locale)
+                if not outcome.has_begun:
+                    return _of_outcome(outcome, request.method, m.RESPONSE)
+                await stream.answer(outcome.body)
+                return None
+            # A subscription changes nothing, so GET may ask for it.
+            following = await self.executor.follow(principal, asked)
+            last = headers.get(b"last-event-id")
+            after = following.binding.start(last) if last else None
+            listener = await self._feeds.listen(following, principal.locale, after=after)
+        except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
+            return _of_outcome(self.executor.outcome_of(error, principal.locale), request.method, m.RESPONSE)
+        await stream.follow(principal, asked, listener, lambda: self._again(request, principal.locale))
+        return None
+
+    async def _again(self, request: Request, locale: Locale) -> Principal:
+        """Who asks, once more: a credential may end while its answer goes on."""
+        return dataclasses.replace(await self._authenticate(request), locale=locale)
 
 
 def _check_method(method: str, headers: dict[bytes, str]) -> None:

@@ -15,7 +15,7 @@ from cityloom.graph.limits import LimitExceeded, Limits
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from starlette.types import Receive
+    from starlette.types import Receive, Scope
 
 RESPONSE: Final = "application/graphql-response+json"
 LEGACY: Final = "application/json"
@@ -108,6 +108,19 @@ async def read_body(receive: Receive, stated: str | None, limits: Limits) -> byt
         if not message.get("more_body"):
             return b"".join([*chunks, body]) if chunks else body
         chunks.append(body)
+
+
+def with_credential(scope: Scope, payload: Mapping[str, object]) -> Scope:
+    """A websocket's request with the credential of `connection_init` among its headers.
+
+    Browsers cannot set headers of a websocket. A credential in both places is two, and refused as such.
+    """
+    given = [
+        (name.lower().encode(), value.encode())
+        for name, value in payload.items()
+        if name.lower() in {"authorization", "x-api-key"} and isinstance(value, str) and value.isascii()
+    ]
+    return {**scope, "headers": [*scope["headers"], *given]} if given else scope
 
 
 @lru_cache(maxsize=256)
