@@ -21,6 +21,7 @@ SLICES = (
     "cityloom.modules.registry",
     "cityloom.modules.grid",
     "cityloom.modules.cases",
+    "cityloom.open311",
 )
 
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
+import asyncpg
 import sqlalchemy.exc
 from sqlalchemy import and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -36,6 +37,7 @@ _LOOK = timedelta(seconds=30)
 _CIVIL = timezone(timedelta(hours=8))
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=_CIVIL)
 _BETWEEN_LOOKS = 1.0
+_FAILURES = (OSError, Refusal, sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 class Jobs:
@@ -66,7 +68,7 @@ class Jobs:
     async def _try(self, job: Job, tenant_id: UUID) -> int:
         try:
             return await self._run(job, tenant_id, claimed=job.every >= CLAIMED_FROM)
-        except (OSError, Refusal, sqlalchemy.exc.SQLAlchemyError):
+        except _FAILURES:
             _log.exception("the job %s failed in the tenant %s", job.name, tenant_id)
             return 0
 
@@ -132,7 +134,7 @@ async def jobs_running(works: Works, modules: Iterable[Module]) -> AsyncIterator
         while True:
             try:
                 await jobs.run_due()
-            except (OSError, sqlalchemy.exc.SQLAlchemyError):
+            except _FAILURES:
                 _log.exception("jobs were not run")
             await asyncio.sleep(_BETWEEN_LOOKS)
 
