@@ -18,6 +18,8 @@ from cityloom.events.models import EventRecord
 from cityloom.testing.rights import principal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cityloom.testing.clock import ManualClock
     from cityloom.testing.database import TestServer
 
@@ -32,7 +34,7 @@ READ = (
 
 
 async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one story
-    server: TestServer, admin_url: str, clock: ManualClock
+    server: TestServer, admin_url: str, clock: ManualClock, probed: Callable[[int], None]
 ) -> None:
     async with server.open(admin_url, read_pool=3, write_pool=3) as database:
         works = Works(database, clock=clock)
@@ -74,6 +76,7 @@ async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one st
         assert seen["read"] > ROUNDS / 4
         assert seen["work"] > ROUNDS / 10
         assert seen["cancelled"] > ROUNDS / 10
+        probed(seen["read"] + seen["work"])
         # Every connection of the pool, used bare, still refuses to read anything.
         connections = [await database.reads.acquire() for _ in range(3)]
         for connection in connections:
