@@ -50,7 +50,7 @@ class Front:
         if not _contracts:
             # Schemas are the same for every test, and take a second to build.
             _contracts.append(Contracts(modules(), "tenant"))
-        self._executor = GraphExecutor(
+        self.executor = GraphExecutor(
             _contracts[0],
             modules_of=_Everything(),
             begin=self.works.begin,
@@ -67,7 +67,7 @@ class Front:
         self, principal: Principal, text: str, variables: dict[str, Any] | None = None, *, locale: Locale = "en"
     ) -> dict[str, Any]:
         """The whole answer: `data`, `errors`."""
-        outcome = await self._executor.execute(principal, Request(text=text, variables=variables or {}), locale)
+        outcome = await self.executor.execute(principal, Request(text=text, variables=variables or {}), locale)
         answer: dict[str, Any] = orjson.loads(outcome.body)
         return answer
 

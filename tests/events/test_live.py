@@ -1,0 +1,234 @@
+"""Live subscriptions in this process: who shares a statement, who is told what, and who is cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+import pytest_asyncio
+
+from cityloom.core.ids import new_id
+from cityloom.core.principal import Scope, subtree
+from cityloom.events.catalogue import EventCatalogue
+from cityloom.events.cursors import cursor_of
+from cityloom.events.sequencer import Sequencer, sequencing
+from cityloom.events.signals import Signals
+from cityloom.events.stream import Streams
+from cityloom.graph.compiled import CompiledReads
+from cityloom.graph.execution import Request
+from cityloom.graph.live.feeds import WAITING_MESSAGES, Feeds, Listener, Told
+from cityloom.graph.live.refusals import GoingAway, LiveOnly, TooManySubscriptions, TooSlow
+from cityloom.installed import modules
+from cityloom.modules.areas.events import AreaCreated
+from cityloom.testing.front import Front
+from cityloom.testing.rights import StatedRights, principal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from pathlib import Path
+    from uuid import UUID
+
+    from cityloom.core.database import Database
+    from cityloom.core.principal import Principal
+    from cityloom.testing.clock import ManualClock
+
+FOLLOW = "subscription ($after: String, $types: [String!]) { events(after: $after, types: $types) { position facts } }"
+READ = "events.event.read"
+
+
+@dataclass
+class Live:
+    """Feeds over the real database, with the statements counted that they send."""
+
+    front: Front
+    database: Database
+    feeds: Feeds
+    statements: Counter[str] = field(default_factory=Counter)
+
+    async def follow(self, caller: Principal, text: str = FOLLOW, **variables: object) -> Listener:
+        following = await self.front.executor.follow(caller, Request(text=text, variables=variables))
+        return await self.feeds.listen(following, "en")
+
+    async def happen(self, tenant_id: UUID, code: str, path: str | None = None) -> None:
+        async with self.front.works.begin(principal(tenant_id)) as work:
+            work.emit(AreaCreated(subject_id=new_id(), area_path=path, code=code, name=code, kind="GRID"))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def live(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncIterator[Live]:
+    front = Front(database, clock, tmp_path)
+    front.services[EventCatalogue] = EventCatalogue.of(modules())
+    reads = front.executor._reads
+    assert isinstance(reads, CompiledReads)
+    counted: Counter[str] = Counter()
+
+    def fetch_of(cost: int) -> Callable[[str, Sequence[Any]], Awaitable[Sequence[Any]]]:
+        async def fetch(sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
+            counted[sql] += 1
+            return await reads.fetch_of(cost)(sql, arguments)
+
+        return fetch
+
+    async with Signals(database) as signals, Streams(database) as streams:
+        front.services[Signals] = signals
+        async with sequencing(front.works), Feeds(streams, fetch_of, front.services) as feeds:
+            yield Live(front, database, feeds, counted)
+
+
+async def _take(listener: Listener, count: int) -> list[Told]:
+    found = []
+    async with asyncio.timeout(30):
+        async for told in listener:
+            found.append(told)
+            if len(found) == count:
+                break
+    return found
+
+
+def _codes(told: list[Told]) -> list[str]:
+    return [orjson.loads(one.body)["data"]["events"]["facts"]["code"] for one in told]
+
+
+async def test_a_thousand_subscribers_cost_one_statement_per_event(live: Live) -> None:
+    tenant_id = new_id()
+    rights = StatedRights({READ: Scope(areas=(subtree("1."),))})
+    # Each is somebody else; what they may see is the same.
+    listeners = [await live.follow(principal(tenant_id, rights)) for _ in range(1_000)]
+    inboxes = [aiter(listener) for listener in listeners]
+    nexts = [asyncio.ensure_future(anext(inbox)) for inbox in inboxes]
+    live.statements.clear()
+    for number in range(5):
+        await live.happen(tenant_id, f"e{number}", "1.2.")
+        async with asyncio.timeout(30):
+            told = await asyncio.gather(*nexts)
+        assert {_codes([one])[0] for one in told} == {f"e{number}"}
+        assert len({id(one.body) for one in told}) == 1
+        assert live.statements.total() == number + 1
+        nexts = [asyncio.ensure_future(anext(inbox)) for inbox in inboxes]
+    for step in nexts:
+        step.cancel()
+    await asyncio.gather(*nexts, return_exceptions=True)
+
+
+async def test_other_scopes_and_documents_are_told_apart(live: Live) -> None:
+    tenant_id = new_id()
+    everywhere = await live.follow(principal(tenant_id))
+    first = await live.follow(principal(tenant_id, StatedRights({READ: Scope(areas=(subtree("1."),))})))
+    third = await live.follow(principal(tenant_id, StatedRights({READ: Scope(areas=(subtree("3."),))})))
+    nobody = await live.follow(principal(tenant_id, StatedRights()))
+    other = await live.follow(principal(new_id()))
+    closed = await live.follow(principal(tenant_id), types=["cases.*"])
+    reading = [asyncio.ensure_future(_take(one, count)) for one, count in ((everywhere, 3), (first, 1), (third, 1))]
+    silent = [asyncio.ensure_future(_take(one, 1)) for one in (nobody, other, closed)]
+    for code, path in (("a", "1.2."), ("b", "3."), ("c", None)):
+        await live.happen(tenant_id, code, path)
+    assert [_codes(found) for found in await asyncio.gather(*reading)] == [["a", "b", "c"], ["a"], ["b"]]
+    assert not any(step.done() for step in silent)
+    for listener in (nobody, other, closed):
+        listener.end()
+    assert await asyncio.gather(*silent) == [[], [], []]
+
+
+async def test_a_cursor_resumes_without_gap_or_repetition(live: Live) -> None:
+    """Behind the cursor first what was missed, in pages, then what comes while that is read, then what is new."""
+    caller = principal(new_id())
+    async with live.front.works.begin(caller) as work:
+        for number in range(450):
+            work.emit(AreaCreated(subject_id=new_id(), code=f"e{number}", name="", kind="GRID"))
+    await Sequencer(live.front.works).drain(caller.tenant_id)
+    listener = await live.follow(caller, after=cursor_of(20))
+    reading = asyncio.ensure_future(_take(listener, 440))
+    for number in range(450, 460):
+        await live.happen(caller.tenant_id, f"e{number}")
+    told = await reading
+    assert _codes(told) == [f"e{number}" for number in range(20, 460)]
+    assert [one.cursor for one in told] == [cursor_of(position) for position in range(21, 461)]
+
+
+async def test_who_does_not_read_is_cut_off_and_resumes(live: Live) -> None:
+    caller = principal(new_id())
+    slow, quick = await live.follow(caller), await live.follow(caller)
+    taking = asyncio.ensure_future(_take(quick, WAITING_MESSAGES + 201))
+    inbox = aiter(slow)
+    first = asyncio.ensure_future(anext(inbox))
+    await live.happen(caller.tenant_id, "first")
+    assert _codes([await first]) == ["first"]
+    async with live.front.works.begin(caller) as work:
+        for number in range(WAITING_MESSAGES + 200):
+            work.emit(AreaCreated(subject_id=new_id(), code=f"e{number}", name="", kind="GRID"))
+    assert len(await taking) == WAITING_MESSAGES + 201
+    with pytest.raises(TooSlow) as cut:
+        await anext(inbox)
+    assert cut.value.details == {"cursor": cursor_of(1)}
+    again = await live.follow(caller, after=cut.value.details["cursor"])
+    assert _codes(await _take(again, 3)) == ["e0", "e1", "e2"]
+    again.end()
+
+
+async def test_changed_rights_count_from_there_on(live: Live) -> None:
+    tenant_id = new_id()
+    caller = principal(tenant_id, StatedRights({READ: Scope(areas=(subtree("1."),))}))
+    listener = await live.follow(caller)
+    inbox = aiter(listener)
+    step = asyncio.ensure_future(anext(inbox))
+    await live.happen(tenant_id, "a", "1.")
+    assert _codes([await step]) == ["a"]
+    moved = principal(tenant_id, StatedRights({READ: Scope(areas=(subtree("2."),))}))
+    await listener.follow(await live.front.executor.follow(moved, Request(text=FOLLOW), is_charged=False))
+    step = asyncio.ensure_future(anext(inbox))
+    await live.happen(tenant_id, "b", "1.")
+    await live.happen(tenant_id, "c", "2.")
+    async with asyncio.timeout(20):
+        assert _codes([await step]) == ["c"]
+    listener.end()
+
+
+async def test_a_subject_that_is_gone_is_null(live: Live) -> None:
+    document = "subscription { events { position subject { ... on Area { name } } } }"
+    caller = principal(new_id())
+    listener = await live.follow(caller, document)
+    step = asyncio.ensure_future(_take(listener, 1))
+    await live.happen(caller.tenant_id, "a")
+    ((told,),) = (await step,)
+    assert orjson.loads(told.body) == {"data": {"events": {"position": 1, "subject": None}}}
+
+
+async def test_there_is_an_end_to_how_many(live: Live) -> None:
+    caller = principal(new_id())
+    async with Feeds(live.feeds.growth, live.feeds.fetch_of, live.front.services, most=1) as feeds:
+        following = await live.front.executor.follow(caller, Request(text=FOLLOW))
+        listener = await feeds.listen(following, "en")
+        with pytest.raises(TooManySubscriptions):
+            await feeds.listen(following, "en")
+        step = asyncio.ensure_future(_take(listener, 1))
+        await asyncio.sleep(0)
+    with pytest.raises(GoingAway):
+        await step
+    assert len(feeds) == 0
+
+
+async def test_a_subscription_is_not_answered_by_plain_http(live: Live) -> None:
+    answer = await live.front.ask(principal(new_id()), FOLLOW)
+    assert answer["errors"][0]["extensions"]["reason"] == "LIVE_ONLY"
+    assert "event-stream" in (LiveOnly.__doc__ or "")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "subscription { events { position } again: events { position } }",
+        "subscription { __typename }",
+        "subscription { events { nothing } }",
+        "query { events { nodes { position } } } subscription { events { position } }",
+    ],
+)
+async def test_what_is_no_subscription_is_refused(live: Live, document: str) -> None:
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - errors of documents and refusals
+        await live.follow(principal(new_id()), document)
+    outcome = live.front.executor.outcome_of(refused.value, "en")  # type: ignore[arg-type] # no BaseException comes out
+    assert not outcome.has_begun
+    assert orjson.loads(outcome.body)["errors"][0]["extensions"]["code"] != "INTERNAL"
