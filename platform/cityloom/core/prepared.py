@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.orm.instrumentation import manager_of_class
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import asyncpg
     from sqlalchemy import Column, Executable
 
     from cityloom.core.database import TenantTable
@@ -24,11 +26,12 @@ Row = TypeVar("Row", bound="TenantTable")
 class Prepared:
     """A statement with named parameters, made by a function when it is first used.
 
-    The tenant is the parameter `tenant`, which the statement must name on every table: nothing is added to it.
+    The tenant is the parameter `tenant`, which the statement must name on every table: nothing is added to it. What is
+    pending in the work is written before it, unless `is_apart` says that it asks of nothing that the work may change.
     """
 
-    def __init__(self, make: Callable[[], Executable]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[[], Executable], *, is_apart: bool = False) -> None:
+        self._make, self._is_apart = make, is_apart
 
     @cached_property
     def _compiled(self) -> tuple[str, tuple[str, ...], dict[str, Any]]:
@@ -37,13 +40,16 @@ class Prepared:
 
     async def row(self, work: Work, **values: Any) -> Any:  # noqa: ANN401 - an asyncpg record, or None
         """The first row that it answers in the work's transaction, or None."""
-        connection = await work.connection()
+        connection = await self._connection(work)
         return await connection.fetchrow(self._compiled[0], *self._arguments(work, values))
 
     async def rows(self, work: Work, **values: Any) -> list[Any]:  # noqa: ANN401 - asyncpg records
         """All rows that it answers in the work's transaction."""
-        connection = await work.connection()
+        connection = await self._connection(work)
         return list(await connection.fetch(self._compiled[0], *self._arguments(work, values)))
+
+    async def _connection(self, work: Work) -> asyncpg.Connection[asyncpg.Record]:
+        return work.transaction.connection if self._is_apart else await work.connection()
 
     def _arguments(self, work: Work, values: dict[str, Any]) -> list[Any]:
         _, names, constants = self._compiled
@@ -72,4 +78,7 @@ class Reader(Generic[Row]):
 
     def read(self, record: Any) -> Row:  # noqa: ANN401 - an asyncpg record
         """The row of one record; it belongs to no session: see `Work.keep`."""
-        return self._model(**{key: record[name] for key, name in self._fields})
+        # As the ORM makes objects of rows: without telling anybody of every value that is set.
+        row: Row = manager_of_class(self._model).new_instance()
+        row.__dict__.update({key: record[name] for key, name in self._fields})
+        return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,37 @@ if TYPE_CHECKING:
 
     from cityloom.core.database import Context
 
-_SET_CONTEXT = f"SELECT {SET_CONTEXT.format(tenant='$1', low='$2', high='$3')}"
+#: The only texts that are put into SQL: a UUID, and the ends of ranges of area paths.
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_BOUND = re.compile(r"[0-9a-z./]*|\U0010ffff")
+
+
+class _Begun:
+    """What the adapter calls to end the transaction."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._connection = connection
+
+    async def commit(self) -> None:
+        """Make it true."""
+        await self._connection.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        """Make it undone."""
+        await self._connection.execute("ROLLBACK")
+
+
+def _beginning(context: Context) -> str:
+    """Begin and set the context in one round trip.
+
+    Only the protocol without parameters can do that, so the values are checked to be nothing but what they should be.
+    """
+    tenant, (low, high) = str(context.tenant_id), context.wall
+    if not (_UUID.fullmatch(tenant) and _BOUND.fullmatch(low) and _BOUND.fullmatch(high)):
+        message = f"no context: {context}"
+        raise ValueError(message)
+    setting = SET_CONTEXT.format(tenant=f"'{tenant}'", low=f"'{low}'", high=f"'{high}'")
+    return f"BEGIN; SELECT {setting}"
 
 
 class Transaction:
@@ -42,12 +73,9 @@ class Transaction:
 
     async def begin(self) -> None:
         """Begin, and say for which tenant and within which wall."""
-        begun = self.connection.transaction()
-        await begun.start()
         # What the adapter would have done itself at the session's first statement: from here on it knows.
-        self._adapter._transaction = begun  # noqa: SLF001 - a session that joins would begin a savepoint instead
-        low, high = self.context.wall
-        await self.connection.fetchrow(_SET_CONTEXT, str(self.context.tenant_id), low, high)
+        self._adapter._transaction = _Begun(self.connection)  # noqa: SLF001 - else a session would begin once more
+        await self.connection.execute(_beginning(self.context))
 
     def session(self, before_statement: Callable[[], object]) -> AsyncSession:
         """The session of this transaction; `before_statement` is called (in a greenlet) before it asks anything."""

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 from sqlalchemy import ARRAY, inspect
@@ -20,7 +21,6 @@ from cityloom.core.ids import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from uuid import UUID
 
     from sqlalchemy import Column
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _DIALECT = asyncpg_dialect.dialect(json_serializer=lambda value: orjson.dumps(value, default=str).decode())  # type: ignore[no-untyped-call] # the dialect is untyped
 _quote = _DIALECT.identifier_preparer.quote
 _MISSING = object()
+_FIRST = UUID(int=0)
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -58,6 +59,7 @@ class _Table:
     fields: tuple[_Field, ...]
     by_key: Mapping[str, _Field]
     has_arrays: bool
+    can_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def _made(model: type[Any]) -> _Table:
         fields,
         {one.key: one for one in fields},
         any(isinstance(column.type, ARRAY) for column in mapper.local_table.columns),
+        "append_only" not in mapper.local_table.info,
     )
 
 
@@ -142,6 +145,7 @@ class Writes:
     """What waits to be written. Rows are objects of models that belong to no session."""
 
     tenant_id: UUID
+    _last: UUID = _FIRST
     _added: dict[type[TenantTable], list[TenantTable]] = field(default_factory=dict)
     _kept: dict[int, tuple[TenantTable, dict[str, Any]]] = field(default_factory=dict)
     _changes: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
@@ -155,7 +159,9 @@ class Writes:
         """Write a new row; what changes of it afterwards is written too."""
         row.tenant_id = self.tenant_id
         if row.__dict__.get("id") is None:
-            row.id = new_id()
+            # In the order in which they were added, although ids of one millisecond are in none of their own.
+            row.id = max(new_id(), UUID(int=self._last.int + 1))
+            self._last = row.id
         self._added.setdefault(type(row), []).append(row)
 
     def keep(self, row: TenantTable) -> None:
@@ -223,7 +229,8 @@ class Writes:
                 names.append(one)
                 values.append(value)
             by_fields.setdefault(tuple(names), []).append(values)
-            self.keep(row)
+            if table.can_change:
+                self.keep(row)
         for fields, found in by_fields.items():
             parts.append(_Insert(table, fields, len(found)))
             _bind(table, fields, found, arguments)

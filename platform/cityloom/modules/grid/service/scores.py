@@ -49,7 +49,8 @@ PUBLISH_FORMULA, CALCULATE, APPEAL, DECIDE = (
 )
 LONGEST_DAYS = 366
 _WORKER = Prepared(
-    lambda: select(m.Worker.id).where(m.Worker.tenant_id == bindparam("tenant"), m.Worker.id == bindparam("row"))
+    lambda: select(m.Worker.id).where(m.Worker.tenant_id == bindparam("tenant"), m.Worker.id == bindparam("row")),
+    is_apart=True,
 )
 _CODE = re.compile(r"[a-z][a-z0-9_-]{0,39}\Z")
 
