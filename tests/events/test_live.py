@@ -229,6 +229,6 @@ async def test_a_subscription_is_not_answered_by_plain_http(live: Live) -> None:
 async def test_what_is_no_subscription_is_refused(live: Live, document: str) -> None:
     with pytest.raises(Exception) as refused:  # noqa: PT011 - errors of documents and refusals
         await live.follow(principal(new_id()), document)
-    outcome = live.front.executor.outcome_of(refused.value, "en")  # type: ignore[arg-type] # no BaseException comes out
+    outcome = live.front.executor.outcome_of(refused.value, "en")
     assert not outcome.has_begun
     assert orjson.loads(outcome.body)["errors"][0]["extensions"]["code"] != "INTERNAL"
