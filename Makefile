@@ -15,7 +15,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: up test check schema bench fuzz lock clean coverage
+.PHONY: up test check schema bench chaos fuzz lock clean coverage
 
 up: .venv/.runtime .venv/.project
 	@exec $(PY) -m cityloom up $(ARGS)
@@ -34,6 +34,9 @@ schema: .venv/.runtime .venv/.project
 
 bench: .venv/.runtime .venv/.project
 	@exec $(PY) -m cityloom bench $(NAME) $(ARGS)
+
+chaos: .venv/.dev .venv/.project
+	@exec $(PY) ops/chaos $(ARGS)
 
 fuzz: .venv/.dev .venv/.project
 	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(PY) -m pytest -m fuzz $(ARGS)

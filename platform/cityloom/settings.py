@@ -27,7 +27,9 @@ VARIABLES = {
     "CITYLOOM_PUBLIC_URL": "public_url",
     "CITYLOOM_FORWARDED_FOR": "trusts_forwarded_for",
     "CITYLOOM_FILES": "files",
+    "CITYLOOM_AUDIT_CHECKPOINTS": "audit_checkpoints",
     "CITYLOOM_WEBHOOK_NETWORKS": "webhook_networks",
+    "CITYLOOM_WEBHOOK_TIMEOUT": "webhook_timeout_seconds",
 }
 
 
@@ -54,6 +56,11 @@ class Settings(BaseModel):
     files: str | None = Field(
         default=None, description="Where uploads are kept: a folder or `s3://bucket/prefix`; below `var` where unset"
     )
+    audit_checkpoints: str | None = Field(
+        default=None,
+        description="Where checkpoints of the audit log are kept: a folder or `s3://bucket/prefix` with object lock",
+    )
+    webhook_timeout_seconds: float = Field(default=15.0, ge=0.5, le=60, description="The whole of one try")
     webhook_networks: str = Field(
         default="",
         description="Networks besides the public ones that webhooks may reach: `10.20.0.0/16, fd00:1::/64`",

@@ -42,8 +42,10 @@ async def working(opened: Platform) -> AsyncIterator[None]:
     from cityloom.webhooks.shaping import shaper_of
     from cityloom.webhooks.working import delivering
 
+    settings = opened.settings
+    limit = settings.webhook_timeout_seconds
     async with AsyncExitStack() as stack:
-        sender = await stack.enter_async_context(Sender(Egress.of(opened.settings), opened.works.clock))
+        sender = await stack.enter_async_context(Sender(Egress.of(settings), opened.works.clock, limit_seconds=limit))
         await stack.enter_async_context(delivering(opened.works, sender, shaper_of(opened.works.services)))
         await stack.enter_async_context(sequencing(opened.works))
         await stack.enter_async_context(jobs_running(opened.works, modules()))
@@ -108,17 +110,30 @@ def _loop(settings: Settings, admin_url: str, parent: int | None) -> None:
 
 async def _work(settings: Settings, admin_url: str, parent: int | None) -> None:
     from cityloom.app import platform
+    from cityloom.core import logs
+    from cityloom.core.database import LOST
 
+    log = logs.logger("cityloom.worker")
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, ended.set)
     settings = settings.model_copy(update={"write_pool": max(settings.write_pool, _LEAST_POOL)})
-    async with platform(settings, admin_url) as opened, working(opened):
-        while not ended.is_set() and _is_alive(parent):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_PARENT_SECONDS):
-                    await ended.wait()
+    while not ended.is_set() and _is_alive(parent):
+        try:
+            async with platform(settings, admin_url) as opened, working(opened):
+                while not ended.is_set() and _is_alive(parent):
+                    await _pause(ended)
+        except LOST as error:
+            # The database is not there yet: a worker that is started with it waits for it.
+            log.warning("worker.not_begun", error=type(error).__name__)
+            await _pause(ended)
+
+
+async def _pause(ended: asyncio.Event) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_PARENT_SECONDS):
+            await ended.wait()
 
 
 def _is_alive(parent: int | None) -> bool:

@@ -12,6 +12,7 @@ import asyncpg
 import orjson
 from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, Text, event, func, text, update
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import EmulatedDBAPIException, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
 from sqlalchemy.types import Uuid
@@ -30,6 +31,17 @@ OWNER, APP, OPERATOR, WORKER = "cityloom_owner", "cityloom_app", "cityloom_opera
 #: Settings that every connection opens with: the planner reads the range when it plans (PostgreSQL would fail on an
 #: unset name), so it starts at "everywhere"; `app.tenant_id` stays unset, which makes any access an error.
 SERVER_SETTINGS = {"app.area_lo": EVERYWHERE[0], "app.area_hi": EVERYWHERE[1], "application_name": "cityloom"}
+
+#: What a statement may raise when the database cannot be reached, is starting, or went away: try again later.
+#: SQLAlchemy raises the driver's own error, bare, where a connection is refused while it is being made.
+LOST: tuple[type[Exception], ...] = (
+    OSError,
+    TimeoutError,
+    SQLAlchemyError,
+    EmulatedDBAPIException,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+)
 
 #: Sets the tenant and the area wall for the current transaction; both ORM work and compiled reads use it.
 SET_CONTEXT = (

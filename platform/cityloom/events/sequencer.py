@@ -12,11 +12,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from cityloom.core import logs, telemetry
+from cityloom.core.database import LOST
 from cityloom.events.signals import OUTBOX, STREAM, Signals, hearing
 from cityloom.tenancy.system import system_principal
 
@@ -158,7 +157,7 @@ class Sequencer:
         try:
             for tenant_id in await self.pending():
                 self._wanted[tenant_id] = None
-        except (OSError, TimeoutError, SQLAlchemyError) as error:
+        except LOST as error:
             _log.warning("events.outbox_not_seen", error=type(error).__name__)
 
     def _start(self, tenant_id: UUID) -> None:
@@ -173,7 +172,7 @@ class Sequencer:
         async with self._room:
             try:
                 await self.drain(tenant_id)
-            except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except LOST as error:
                 # Nothing is lost: the transaction was rolled back, and the next look finds the outbox as it is.
                 _log.warning("events.not_sequenced", error=type(error).__name__)
 

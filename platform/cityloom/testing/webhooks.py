@@ -166,7 +166,7 @@ class PostOffice:
 
     async def deliveries(self) -> list[dict[str, Any]]:
         """All deliveries, oldest first."""
-        return await self.rows("SELECT * FROM webhook_deliveries WHERE tenant_id = $1 ORDER BY id")
+        return await self.rows("SELECT * FROM webhook_deliveries WHERE tenant_id = $1 ORDER BY sequence, id")
 
     async def attempts(self) -> list[dict[str, Any]]:
         """All attempts, oldest first."""

@@ -17,9 +17,9 @@ from uuid import UUID
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from cityloom.core import logs, telemetry
+from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import new_id
 from cityloom.tenancy.keys import KeyRing
@@ -27,7 +27,7 @@ from cityloom.tenancy.system import system_principal
 from cityloom.webhooks import acknowledge, lanes
 from cityloom.webhooks.acknowledge import Tried
 from cityloom.webhooks.schedule import BREAKS_AFTER
-from cityloom.webhooks.sender import LIMIT_SECONDS, Result
+from cityloom.webhooks.sender import Result
 from cityloom.webhooks.targets import Target, Targets, chained
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 
 #: Requests at once of one process, and of one endpoint in it.
 PLACES, PLACES_OF_ENDPOINT = 512, 32
-#: A lease outlasts the longest request and the writing down of what came of it.
-LEASE = timedelta(seconds=LIMIT_SECONDS * 4)
+#: What a lease outlasts besides the longest request: the writing down of what came of it (seconds).
+LEASE_SPARE = 5.0
 #: Of every four deliveries that are claimed, one at least may be a retry, so that a flood of new ones starves none.
 _RETRY_SHARE = 4
 _BATCH = 128
@@ -51,7 +51,6 @@ _SOON_SECONDS = 0.02
 #: How long the end waits for receivers.
 _PATIENCE_SECONDS = 5.0
 
-_LOST = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _log = logs.logger("cityloom.webhooks")
 _outcomes = telemetry.counter("cityloom.webhooks.attempts", "Tries of deliveries, by what came of them.")
 _latency = telemetry.histogram("cityloom.webhooks.duration", "How long receivers took to answer.")
@@ -129,6 +128,8 @@ class Dispatcher:
     ) -> None:
         self._works = works
         self._sender = sender
+        #: Whoever dies with a claim loses it when this is over.
+        self.lease = timedelta(seconds=sender.limit_seconds + LEASE_SPARE)
         self._places = places
         self._weight_of = weight_of
         self._poll_seconds = poll_seconds
@@ -158,7 +159,7 @@ class Dispatcher:
                 try:
                     # What was claimed is sent, also where the end comes in between.
                     has_more = await asyncio.shield(looking)
-                except _LOST as error:
+                except LOST as error:
                     _log.warning("webhooks.not_claimed", error=type(error).__name__)
                 wait = _SOON_SECONDS if has_more else self._poll_seconds
                 with contextlib.suppress(TimeoutError):
@@ -186,7 +187,7 @@ class Dispatcher:
         done = await asyncio.gather(*(self._turn(one, endpoints[one]) for one in turns), return_exceptions=True)
         for error in done:
             if isinstance(error, BaseException):
-                if not isinstance(error, (*_LOST, Refusal)):
+                if not isinstance(error, (*LOST, Refusal)):
                     raise error
                 _log.warning("webhooks.not_claimed", error=type(error).__name__)
         return any(found is True for found in done)
@@ -232,7 +233,7 @@ class Dispatcher:
                 list(room.values()),
                 [max(1, most // _RETRY_SHARE) for most in room.values()],
                 now,
-                now + LEASE,
+                now + self.lease,
                 lease,
             )
             await lanes.reschedule(connection, tenant_id, list(room))
@@ -331,7 +332,7 @@ class Dispatcher:
             while True:
                 try:
                     await acknowledge.write(self._works, tenant_id, tried)
-                except _LOST as error:
+                except LOST as error:
                     # Until the lease ends nobody else sends it; then it is sent again, under the same id.
                     _log.warning("webhooks.not_acknowledged", error=type(error).__name__)
                     if self._is_ending:

@@ -205,14 +205,16 @@ async def _write(
             continue
         sequence, chain_hash = lane.row["sequence"], lane.row["chain_hash"]
         known: dict[UUID, bool] = defaultdict(bool)
-        for event, body in zip(lane.found, lane.bodies, strict=True):
+        # Ids of one millisecond are in no order of their own, and the log is read in theirs.
+        ids = sorted(new_id() for _ in lane.found)
+        for row_id, event, body in zip(ids, lane.found, lane.bodies, strict=True):
             order = event.subject_id if lane.row["ordering"] == "PER_SUBJECT" else lane.id
             previous, sequence = chain_hash, sequence + 1
             chain_hash = signing.link(previous, sequence, body)
             webhook_id = signing.chained_id(sequence, chain_hash)
             deliveries.append(
                 (
-                    new_id(),
+                    row_id,
                     lane.id,
                     sequence,
                     previous,

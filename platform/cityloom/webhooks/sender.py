@@ -69,6 +69,7 @@ class Sender:
     ) -> None:
         self._egress = egress
         self._clock = clock
+        self.limit_seconds = limit_seconds
         self._limit = aiohttp.ClientTimeout(total=limit_seconds)
         self._trust = trust
         self._resolver = resolver

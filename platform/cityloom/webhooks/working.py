@@ -8,11 +8,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-import asyncpg
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from cityloom.core import logs, telemetry
+from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.events.stream import Streams
 from cityloom.webhooks.dispatch import Dispatcher
@@ -35,7 +34,6 @@ _BEHIND = (
     "SELECT DISTINCT l.tenant_id FROM webhook_lanes AS l "
     "JOIN event_heads AS h ON h.tenant_id = l.tenant_id AND h.position > l.position WHERE l.is_open"
 )
-_LOST = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _log = logs.logger("cityloom.webhooks")
 _made = telemetry.counter("cityloom.webhooks.deliveries", "Deliveries that this process made of events.")
 
@@ -88,7 +86,7 @@ class FanoutLoop:
             try:
                 async with self._room:
                     moved = await self._fanout.advance(tenant_id)
-            except (*_LOST, Refusal) as error:
+            except (*LOST, Refusal) as error:
                 # Nothing is lost: the cursors are where they were, and the next look finds them behind.
                 _log.warning("webhooks.not_fanned_out", error=type(error).__name__)
                 return
@@ -104,7 +102,7 @@ class FanoutLoop:
             async with self._works.database.operator_engine.connect() as connection:
                 for tenant_id in (await connection.execute(text(_BEHIND))).scalars():
                     self.want(UUID(bytes=tenant_id.bytes))
-        except _LOST as error:
+        except LOST as error:
             _log.warning("webhooks.lanes_not_seen", error=type(error).__name__)
 
 

@@ -138,7 +138,7 @@ class WebhookEndpointReplayInput:
     first_sequence: b.BigInt | None = strawberry.field(default=None, description="From this number on.")
     last_sequence: b.BigInt | None = strawberry.field(default=None, description="Up to this number.")
     only_missing: bool = strawberry.field(
-        default=False, description="Only those that were given up; alone: all that were."
+        default=False, description="Only those that were given up or have failed so far; alone: all of them."
     )
 
 

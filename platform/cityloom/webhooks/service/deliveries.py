@@ -38,7 +38,7 @@ SELECT id, order_key, state, lease IS NOT NULL AND due_at > $6 AS is_held FROM w
 WHERE tenant_id = $1 AND endpoint_id = $2 AND state <> 'WITHDRAWN'
   AND ($3::uuid[] IS NULL OR id = ANY($3::uuid[]))
   AND ($4::bigint IS NULL OR sequence >= $4) AND ($5::bigint IS NULL OR sequence <= $5)
-  AND ($7 = false OR state = 'EXHAUSTED')
+  AND ($7 = false OR state = 'EXHAUSTED' OR (state = 'DUE' AND tries > 0))
 ORDER BY id LIMIT $8
 """
 _REOPEN = """
@@ -46,6 +46,7 @@ UPDATE webhook_deliveries SET state = 'WAITING', tries = 0, first_tried_at = NUL
   due_at = $3
 WHERE tenant_id = $1 AND id = ANY($2::uuid[])
 """
+_TRUST = "UPDATE webhook_lanes SET failures = 0, blocked_until = NULL WHERE tenant_id = $1 AND id = $2"
 #: What is open and younger goes behind what is opened again, unless somebody is at it.
 _STEP_BACK = """
 UPDATE webhook_deliveries SET state = 'WAITING', lease = NULL
@@ -111,7 +112,10 @@ async def replay(
     last_sequence: int | None = None,
     only_missing: bool = False,
 ) -> m.WebhookEndpoint:
-    """Have deliveries sent again, the same bytes under the same ids, oldest first; those that wait are tried now.
+    """Have deliveries sent again, the same bytes under the same ids, oldest first.
+
+    What failed and waits for its next try is tried now, and so is an endpoint that was left alone. `only_missing`:
+    what was given up, and what has failed so far.
 
     Refuses (`NothingToReplay`) where none is named, and (`ReplayTooLarge`) more than 10,000 at once.
     """
@@ -138,6 +142,7 @@ async def replay(
     await connection.execute(_REOPEN, work.tenant_id, [row["id"] for row in free], now)
     orders = sorted({row["order_key"] for row in free})
     await connection.execute(_STEP_BACK, work.tenant_id, endpoint.id, orders, now)
+    await connection.execute(_TRUST, work.tenant_id, endpoint.id)
     await lanes.promote(connection, work.tenant_id, [(endpoint.id, order) for order in orders], now)
     await lanes.reschedule(connection, work.tenant_id, [endpoint.id])
     work.emit(DeliveriesReplayed(subject_id=endpoint.id, count=len(rows)))
