@@ -110,11 +110,11 @@ class RoleChanged(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyChanged(Event):
-    """Rules of roles were added or taken away; the subject is the role, or the proposal that was applied."""
+    """Rules of a role were added or taken away."""
 
     type: ClassVar[str] = "access.policy.changed.v1"
     subject_tag: ClassVar[str] = "role"
-    zh: ClassVar[str] = "角色的权限规则有增减;对象为该角色,或被应用的提案。"
+    zh: ClassVar[str] = "角色的权限规则有增减。"
 
     added: tuple[str, ...]
     removed: tuple[str, ...]

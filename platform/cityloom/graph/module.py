@@ -8,6 +8,7 @@ from cityloom.core.module import GraphApi, Job, Module, Permission
 from cityloom.core.text import Text
 from cityloom.graph.api import GraphMutation, GraphQuery
 from cityloom.graph.bound.nodes import NodeQuery
+from cityloom.graph.events import EVENTS
 from cityloom.graph.idempotency import forget
 
 MODULE = Module(
@@ -25,6 +26,7 @@ MODULE = Module(
             roles=("integrator",),
         ),
     ),
+    events=EVENTS,
     tenant_api=GraphApi(queries=(NodeQuery, GraphQuery), mutations=(GraphMutation,)),
     jobs=(
         Job(

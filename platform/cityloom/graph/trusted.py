@@ -15,8 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from cityloom.core.constraints import refusing
 from cityloom.core.database import SET_CONTEXT
 from cityloom.core.errors import InvalidInput, NotFound, Refusal, RefusalCode
+from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.graph.documents import document_id
+from cityloom.graph.events import ClientRestricted, DocumentsRegistered
 from cityloom.graph.models import RestrictedClient, TrustedDocument
 
 if TYPE_CHECKING:
@@ -233,14 +235,35 @@ async def register(work: Work, entries: list[Entry], client_id: UUID | None) -> 
     room: DocumentRoom | None = work.services.get(DocumentRoom)
     if added and room is not None:
         await room.demand(work, TrustedDocument, 0)
+    if added:
+        tenant_id = work.tenant_id
+        work.emit(DocumentsRegistered(subject_id=tenant_id, client_id=client_id, added=added))
+        work.audit(AuditEntry(action="graph.document.register", object_tag="tent", object_id=tenant_id))
     return added
 
 
 async def restrict(work: Work, client_id: UUID, *, is_restricted: bool) -> None:
-    """Hold a client to registered documents, or let it send any; refuses (`NotFound`) a client that there is not."""
+    """Hold a client to registered documents, or let it send any; refuses (`NotFound`) a client that there is not.
+
+    Again is no error, and tells nothing.
+    """
     values = {"tenant_id": work.tenant_id, "id": new_id(), "client_id": client_id, "created_at": work.now()}
     # Released clients are inserted first as well: the foreign key is what knows whether there is such a client.
     async with refusing(work, _CONSTRAINTS):
-        await work.session.execute(insert(RestrictedClient).values(values).on_conflict_do_nothing())
+        new = await work.session.scalars(
+            insert(RestrictedClient).values(values).on_conflict_do_nothing().returning(RestrictedClient.id)
+        )
+        was_restricted = not new.all()
     if not is_restricted:
         await work.session.execute(delete(RestrictedClient).where(RestrictedClient.client_id == client_id))
+    if was_restricted is not is_restricted:
+        work.emit(ClientRestricted(subject_id=client_id, is_restricted=is_restricted))
+        work.audit(
+            AuditEntry(
+                action="graph.client.restrict",
+                object_tag="clnt",
+                object_id=client_id,
+                before={"is_restricted": was_restricted},
+                after={"is_restricted": is_restricted},
+            )
+        )
