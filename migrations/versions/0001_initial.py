@@ -105,6 +105,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "code", name=op.f("uq_area_kinds_tenant_id_code")),
     )
     op.create_table(
+        "audit_checkpoints",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_audit_checkpoints")),
+        sa.UniqueConstraint("tenant_id", "position", name=op.f("uq_audit_checkpoints_tenant_id_position")),
+        info={"append_only": True},
+    )
+    op.create_table(
         "audit_records",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -124,13 +135,43 @@ def upgrade() -> None:
         info={"append_only": True},
     )
     op.create_index(
-        op.f("ix_audit_records_tenant_id_object_id_id"), "audit_records", ["tenant_id", "object_id", "id"], unique=False
+        op.f("ix_audit_records_tenant_id_account_id_recorded_at_id"),
+        "audit_records",
+        ["tenant_id", "account_id", "recorded_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_audit_records_tenant_id_action_recorded_at_id"),
+        "audit_records",
+        ["tenant_id", "action", "recorded_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_audit_records_tenant_id_object_id_recorded_at_id"),
+        "audit_records",
+        ["tenant_id", "object_id", "recorded_at", "id"],
+        unique=False,
     )
     op.create_index(
         op.f("ix_audit_records_tenant_id_recorded_at_id"),
         "audit_records",
         ["tenant_id", "recorded_at", "id"],
         unique=False,
+    )
+    op.create_table(
+        "audit_seals",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(), nullable=False),
+        sa.Column("latest_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("octet_length(hash) = 32", name=op.f("ck_audit_seals_hash")),
+        sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_audit_seals")),
+        sa.UniqueConstraint("tenant_id", "position", name=op.f("uq_audit_seals_tenant_id_position")),
+        sa.UniqueConstraint("tenant_id", "record_id", name=op.f("uq_audit_seals_tenant_id_record_id")),
+        info={"append_only": True},
     )
     op.create_table(
         "award_kinds",
@@ -3430,9 +3471,13 @@ def downgrade() -> None:
     op.drop_table("departments")
     op.drop_table("business_days")
     op.drop_table("award_kinds")
+    op.drop_table("audit_seals")
     op.drop_index(op.f("ix_audit_records_tenant_id_recorded_at_id"), table_name="audit_records")
-    op.drop_index(op.f("ix_audit_records_tenant_id_object_id_id"), table_name="audit_records")
+    op.drop_index(op.f("ix_audit_records_tenant_id_object_id_recorded_at_id"), table_name="audit_records")
+    op.drop_index(op.f("ix_audit_records_tenant_id_action_recorded_at_id"), table_name="audit_records")
+    op.drop_index(op.f("ix_audit_records_tenant_id_account_id_recorded_at_id"), table_name="audit_records")
     op.drop_table("audit_records")
+    op.drop_table("audit_checkpoints")
     op.drop_table("area_kinds")
     op.drop_index(op.f("ix_accounts_tenant_id_name_id"), table_name="accounts")
     op.drop_table("accounts")

@@ -22,6 +22,7 @@ from cityloom.access.decisions import AccessDecisions
 from cityloom.access.passwords import LoginThrottles, Passwords
 from cityloom.access.service.sessions import Logins
 from cityloom.access.snapshots import AccessSnapshots
+from cityloom.audit.checkpoints import Checkpoints, Signer
 from cityloom.audit.service import write_entries
 from cityloom.core import logs, telemetry
 from cityloom.core.clock import Clock, SystemClock
@@ -124,6 +125,10 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             Signals: await stack.enter_async_context(Signals(database)),
             Streams: await stack.enter_async_context(Streams(database)),
             FileStore: FileStore(open_store(settings.files, settings.var / "files"), clock),
+            Checkpoints: Checkpoints(
+                open_store(settings.audit_checkpoints, settings.var / "audit"),
+                Signer.in_file(settings.var / "keys" / "audit"),
+            ),
             DocumentRoom: DocumentRoom(_demand_room_for_documents),
         }
         contracts, reads = Contracts(installed, "tenant"), CompiledReads(compiler, database, services)

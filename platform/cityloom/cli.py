@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 #: Commands of slices, by the module that is imported when one is called: `up` shall not wait for what it does not need.
 LATE = {
     "access": "cityloom.access.cli:access_app",
+    "audit": "cityloom.audit.cli:audit_app",
     "bench": "cityloom.bench:bench",
     "cases": "cityloom.modules.cases.cli:cases_app",
     "demo": "cityloom.demo.cli:demo",
