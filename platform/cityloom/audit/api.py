@@ -47,9 +47,8 @@ def _position(record: Any) -> sa.ColumnElement[int | None]:  # noqa: ANN401 - as
 class AuditRecord(b.Node):
     """Who did what to which thing, when and why: one entry for each change and each sensitive read.
 
-    Seen by who may read the whole log. Entries are never changed. Once a minute they are sealed into a chain of
-    hashes, whose end is signed and kept
-    outside of the database, so that `cityloom audit verify` can prove it.
+    Seen by who may read the whole log. Entries are never changed. Once a minute they are sealed into a chain of hashes,
+    whose end is signed and kept outside of the database, so that `cityloom audit verify` can prove it.
     """
 
     recorded_at: datetime = b.column(m.AuditRecord.recorded_at, "When it was done.", filters=b.RANGE)
