@@ -47,6 +47,7 @@ class Front:
             FileStore: FileStore(open_store(None, keys / "files"), clock),
         }
         self.works = Works(database, clock=clock, writers=(write_outbox, write_entries), services=self.services)
+        self.services[Works] = self.works
         if not _contracts:
             # Schemas are the same for every test, and take a second to build.
             _contracts.append(Contracts(modules(), "tenant"))

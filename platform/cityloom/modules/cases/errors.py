@@ -152,6 +152,12 @@ class TaskAnswered(Refusal):
     zh = "该协办任务已回应。"
 
 
+class PeriodWrong(Refusal):
+    """The period ends before it begins."""
+
+    zh = "时间段的结束不能早于开始。"
+
+
 class TooManyPhotos(Refusal):
     """At most {limit} photos and videos come with one step."""
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import AfterValidator, Field
 
 from cityloom.core.module import ModuleSettings
 from cityloom.modules.cases.business import USUAL_HOURS, read_hours
+from cityloom.tenancy.directory import TenantDirectory
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 def _sound(hours: tuple[str, ...]) -> tuple[str, ...]:
@@ -32,3 +36,13 @@ class CasesSettings(ModuleSettings):
     duplicate_hours: int = Field(
         default=72, ge=1, le=8760, description="How long after a case another of the matter is likely the same."
     )
+
+
+async def stated_settings(services: dict[type, Any], tenant_id: UUID) -> CasesSettings:
+    """The city's settings; the platform's own where the process has no directory of tenants."""
+    directory: TenantDirectory | None = services.get(TenantDirectory)
+    if directory is None:
+        stated: CasesSettings = services.get(CasesSettings) or CasesSettings()
+        return stated
+    found = (await directory.get(tenant_id)).module_settings.get("cases")
+    return found if isinstance(found, CasesSettings) else CasesSettings()

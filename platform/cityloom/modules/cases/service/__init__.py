@@ -3,6 +3,7 @@
 from cityloom.modules.cases.service.due import run_due
 from cityloom.modules.cases.service.handling import Given, Handler, act, comment, remind, supervise, visit
 from cityloom.modules.cases.service.intake import Reported, merge, report
+from cityloom.modules.cases.service.sampling import SampleResult, sample_result
 from cityloom.modules.cases.service.tasks import answer
 from cityloom.modules.cases.service.workflows import publish, rehearse, withdraw
 
@@ -10,6 +11,7 @@ __all__ = [
     "Given",
     "Handler",
     "Reported",
+    "SampleResult",
     "act",
     "answer",
     "comment",
@@ -19,6 +21,7 @@ __all__ = [
     "remind",
     "report",
     "run_due",
+    "sample_result",
     "supervise",
     "visit",
     "withdraw",

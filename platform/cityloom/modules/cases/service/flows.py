@@ -11,8 +11,7 @@ from sqlalchemy import select
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.business import BusinessCalendar, read_hours
 from cityloom.modules.cases.flow import Workflow
-from cityloom.modules.cases.settings import CasesSettings
-from cityloom.tenancy.directory import TenantDirectory
+from cityloom.modules.cases.settings import CasesSettings, stated_settings
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -54,11 +53,7 @@ async def flow_of(work: Work, workflow_id: UUID) -> Workflow:
 
 async def settings_of(work: Work) -> CasesSettings:
     """The city's settings; the platform's own where the work knows of no directory."""
-    directory: TenantDirectory | None = work.services.get(TenantDirectory)
-    if directory is None:
-        return CasesSettings()
-    found = (await directory.get(work.tenant_id)).module_settings.get("cases")
-    return found if isinstance(found, CasesSettings) else CasesSettings()
+    return await stated_settings(work.services, work.tenant_id)
 
 
 async def calendar_of(work: Work) -> BusinessCalendar:

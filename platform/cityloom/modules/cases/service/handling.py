@@ -128,7 +128,7 @@ async def act(
     work.refusing(REFUSALS)
     await attach(work, case, step, given.photos)
     if not case.is_open and flow.state(source).is_terminal is False:
-        await _score(work, case)
+        await _score(work, case, flow.code)
     if before["state"] != case.state or before["light"] != case.light:
         record.show(work, case, target)
     _tell(work, case, chosen, before, given)
@@ -292,8 +292,11 @@ def _text(value: str | None) -> str | None:
     return record.checked_text(value, "comment") if value is not None and value.strip() else None
 
 
-async def _score(work: Work, case: m.Case) -> None:
-    """A case that was closed counts for who resolved it, where the city's formulas say so (`modules.grid`)."""
+async def _score(work: Work, case: m.Case, workflow: str) -> None:
+    """A case that was closed counts for who resolved it, where the city's formulas say so (`modules.grid`).
+
+    So do the points that it was given, by workflow: `cases.task_order.points` scores task orders and nothing else.
+    """
     if case.resolved_by_id is None:
         return
     for word, counts in (("cases.closed", True), ("cases.in_time", not case.was_late)):
@@ -301,6 +304,16 @@ async def _score(work: Work, case: m.Case) -> None:
             work, case.resolved_by_id, case.area_id, case.area_path, input=word, source_id=case.id
         ):
             return
+    if case.satisfaction is not None:
+        await grid.contribute(
+            work,
+            case.resolved_by_id,
+            case.area_id,
+            case.area_path,
+            input=f"cases.{workflow}.points",
+            source_id=case.id,
+            amount=case.satisfaction,
+        )
 
 
 def _tell(work: Work, case: m.Case, transition: Transition, before: dict[str, Any], given: Given) -> None:
