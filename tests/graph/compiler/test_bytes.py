@@ -22,9 +22,8 @@ from tests.graph.compiler.test_equality import CALLERS, DOCUMENTS, FUZZ
 
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
-    from cityloom.graph.compiler import Query
+    from cityloom.graph.compiler import Following, Query
     from cityloom.graph.documents import Prepared
-    from cityloom.graph.reads import Following
     from cityloom.graph.schema import Contract
 
 _MANY = 1_000_000_000

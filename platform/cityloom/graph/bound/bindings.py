@@ -253,7 +253,7 @@ class Dimension:
 
 @dataclass(slots=True)
 class RootAggregateBinding(Binding):
-    """Counts and sums over all visible rows, grouped by declared dimensions."""
+    """Counts, sums and figures over all visible rows, grouped by declared dimensions."""
 
     target: type[Any]
     by: Mapping[str, Dimension]
@@ -261,6 +261,7 @@ class RootAggregateBinding(Binding):
     narrow: Narrow | None
     limit: int
     prepare: Prepare | None = None
+    figures: Mapping[str, tuple[Callable[[Any], ColumnElement[Any]], str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,11 +145,15 @@ def root_aggregate(
     *,
     by: Mapping[str, bd.Column | bd.Dimension | Callable[[Any], ColumnElement[Any]]],
     sums: Mapping[str, bd.Column | Callable[[Any], ColumnElement[Any]]] | None = None,
+    figures: Mapping[str, tuple[Callable[[Any], ColumnElement[Any]], str]] | None = None,
     narrow: bd.Narrow | None = None,
     prepare: bd.Prepare | None = None,
     limit: int = 1_000,
 ) -> Plain:
-    """Counts, and sums of whole numbers, over all visible rows by declared dimensions. Annotate it `list[b.Group]`."""
+    """Counts, and sums of whole numbers, over all visible rows by declared dimensions. Annotate it `list[b.Group]`.
+
+    `figures` are aggregates of another kind, as percentiles: whole numbers with a description, null over no rows.
+    """
     dimensions = {
         key: value
         if isinstance(value, bd.Dimension)
@@ -161,7 +165,9 @@ def root_aggregate(
     amounts = {
         key: (over(value), f"The sum of {key.replace('_', ' ')} over the group.") for key, value in (sums or {}).items()
     }
-    return declare(bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit, prepare), description)
+    return declare(
+        bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit, prepare, figures or {}), description
+    )
 
 
 def _not_protected(target: type[Any], value: object) -> None:
@@ -203,6 +209,8 @@ def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
     types: dict[str, Any] = {"keys": list[str | None], "count": int}
     for name, (_, text) in binding.sums.items():
         space[name], types[name] = strawberry.field(description=text), BigInt
+    for name, (_, text) in binding.figures.items():
+        space[name], types[name] = strawberry.field(description=text), BigInt | None
     space |= {"__annotations__": types, "__module__": sys.modules[__name__].__name__}
     return strawberry.type(
         type(f"{base}Group", (), space),

@@ -221,7 +221,12 @@ def _groups(
     wanted = fields_of(build, type_, nodes)
     for key, group in wanted.items():
         if (name := group[0].name.value) not in {"__typename", "keys", "count"}:
-            summand = binding.sums[definition_of(type_.fields[name]).python_name][0](alias)
+            declared = definition_of(type_.fields[name]).python_name
+            if declared in binding.figures:
+                figure = build.secure(binding.figures[declared][0](alias), alias)
+                counted.append(sa.cast(figure, sa.BigInteger()).label(f"sum {key}"))
+                continue
+            summand = binding.sums[declared][0](alias)
             total = sa.cast(sa.func.sum(build.secure(summand, alias)), sa.BigInteger())
             counted.append(sa.func.coalesce(total, sa.literal_column("0")).label(f"sum {key}"))
     # Counted first and shown afterwards: what is shown of a group is worked out once for it, not once for each row.

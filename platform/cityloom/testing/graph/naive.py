@@ -215,6 +215,7 @@ class Naive:
                 ],
                 "count": len(members),
                 "valueFen": sum(thing.row.value_fen for thing in members),
+                "roomsMedian": _median([thing.row.rooms for thing in members if thing.row.rooms is not None]),
             }
             for keys, members in ordered
         ]
@@ -359,3 +360,8 @@ def normal(value: Any) -> Any:
 
 
 __all__ = ["Naive", "Thing", "normal"]
+
+
+def _median(values: list[int]) -> int | None:
+    """The smallest value that at least half of the values do not exceed."""
+    return sorted(values)[(len(values) + 1) // 2 - 1] if values else None

@@ -288,6 +288,12 @@ class PaperQuery:
         "Houses by what is asked for.",
         by={"USE": HouseRow.use, "DISTRICT": b.dimension(HouseRow.district_id, "By district.", tag="dist")},
         sums={"value_fen": HouseRow.value_fen},
+        figures={
+            "rooms_median": (
+                lambda house: sa.func.percentile_disc(0.5).within_group(house.rooms),
+                "Half of the houses whose rooms are known have at most so many.",
+            )
+        },
     )
 
 
