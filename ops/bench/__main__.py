@@ -7,12 +7,15 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+import cases
 import decide
 import load
 import reads
 import start
 import uvloop
+import webhooks
 from city import VAR, prepare
 from contest import as_json, console, environment, show, write
 from servers import CITYLOOM, HANDWRITTEN, PLAIN, POSTGRAPHILE, install_postgraphile, serving
@@ -21,7 +24,7 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
-NAMES = (*reads.BENCHES, "access.decide", "start")
+NAMES = (*reads.BENCHES, "access.decide", "start", "webhooks.fanout")
 
 
 def main() -> None:
@@ -36,6 +39,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn")
     parser.add_argument("--connections", type=int, default=8, help="clients that ask at once")
+    parser.add_argument("--cases", type=int, default=1_000_000, help="how many cases the city of `cases` has")
     parser.add_argument("--city", default="yanji", help="the pack that is measured")
     parser.add_argument("--scale", default="full", choices=("small", "full"), help="its demo population")
     parser.add_argument(
@@ -53,10 +57,27 @@ def main() -> None:
             decide.run()
         elif name == "start":
             start.run()
+        elif name == "cases.lifecycle":
+            _write(
+                name,
+                uvloop.run(cases.lifecycle(given.city, given.cases, given.rounds, given.seconds, given.connections)),
+            )
+        elif name == "cases.boards":
+            _write(name, uvloop.run(cases.boards(given.city, given.cases, given.rounds)))
+        elif name == "webhooks.fanout":
+            settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-webhooks"))})
+            with storage(settings) as admin_url:
+                uvloop.run(webhooks.run(settings, admin_url, min(given.rounds, 3)))
     if any(name in reads.BENCHES for name in wanted):
         settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
         with storage(settings) as admin_url:
             uvloop.run(_reads(settings, admin_url, [name for name in wanted if name in reads.BENCHES], given))
+
+
+def _write(name: str, figures: dict[str, Any]) -> None:
+    command = " ".join(["cityloom", "bench", *sys.argv[1:]])
+    path = write(name, {"name": name, "environment": environment(), "command": command, **figures})
+    console.print(f"  → {path.relative_to(path.parents[1])}", highlight=False)
 
 
 async def _reads(settings: Settings, admin_url: str, names: list[str], given: argparse.Namespace) -> None:

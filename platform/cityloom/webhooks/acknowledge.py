@@ -42,15 +42,10 @@ WHERE d.tenant_id = $1 AND d.id = given.id AND d.state IN ('WAITING', 'DUE')
   AND (d.lease = given.lease OR given.state = 'DELIVERED')
 RETURNING d.id
 """
-_STATES = """
-SELECT l.id, l.failures, l.blocked_until, e.state FROM webhook_lanes AS l
-JOIN webhook_endpoints AS e ON e.tenant_id = $1 AND e.id = l.id WHERE l.tenant_id = $1 AND l.id = ANY($2::uuid[])
-"""
 _HEALTH = """
 UPDATE webhook_lanes AS l SET failures = given.failures, blocked_until = given.blocked_until
 FROM unnest($2::uuid[], $3::int[], $4::timestamptz[]) AS given(id, failures, blocked_until)
 WHERE l.tenant_id = $1 AND l.id = given.id
-  AND (l.failures, l.blocked_until) IS DISTINCT FROM (given.failures, given.blocked_until)
 """
 _PAUSE = """
 UPDATE webhook_endpoints SET state = 'PAUSED', pause_reason = 'GONE', version = version + 1, changed_at = $3
@@ -88,8 +83,10 @@ async def write(works: Works, tenant_id: UUID, tried: Sequence[Tried]) -> None:
     async with works.begin(system_principal(tenant_id)) as work:
         connection, now = await work.connection(), work.now()
         endpoint_ids = sorted({_endpoint(one) for one in tried})
-        await lanes.lock(connection, tenant_id, endpoint_ids)
+        await lanes.unhurried(connection)
+        # Before the lanes are held: it is half of the work, and nobody else waits for it.
         await _attempts(connection, tenant_id, tried)
+        locked = await lanes.lock(connection, tenant_id, endpoint_ids)
         verdicts = [_verdict(one, now) for one in tried]
         counted = {
             row["id"]
@@ -111,7 +108,7 @@ async def write(works: Works, tenant_id: UUID, tried: Sequence[Tried]) -> None:
         await lanes.promote(
             connection, tenant_id, [(one.row["endpoint_id"], one.row["order_key"]) for one, _ in ended], now
         )
-        await _health(work, connection, endpoint_ids, tried)
+        await _health(work, connection, locked, tried)
         await _prove(work, connection, [one for one, verdict in ended if verdict.state == "DELIVERED"])
         await _pause(work, connection, tried)
         _tell_exhausted(work, ended)
@@ -150,7 +147,10 @@ async def _attempts(connection: asyncpg.Connection[asyncpg.Record], tenant_id: U
 
 
 async def _health(
-    work: Work, connection: asyncpg.Connection[asyncpg.Record], endpoint_ids: list[UUID], tried: Sequence[Tried]
+    work: Work,
+    connection: asyncpg.Connection[asyncpg.Record],
+    locked: Sequence[asyncpg.Record],
+    tried: Sequence[Tried],
 ) -> None:
     """Count failures in a row, and leave an endpoint alone that fails or asks for it."""
     now = work.now()
@@ -160,7 +160,7 @@ async def _health(
         if one.row["kind"] != "PROOF":
             results[_endpoint(one)].append(one.result)
     changed: list[tuple[UUID, int, datetime | None]] = []
-    for row in await connection.fetch(_STATES, work.tenant_id, endpoint_ids):
+    for row in locked:
         endpoint_id, before = UUID(bytes=row["id"].bytes), row["failures"]
         failures, until = before, row["blocked_until"]
         for result in sorted(results[endpoint_id], key=lambda found: found.started_at):
@@ -172,8 +172,10 @@ async def _health(
             until = max(filter(None, (until, blocked)), default=None)
         if before < BREAKS_AFTER <= failures:
             work.emit(events.EndpointFailing(subject_id=endpoint_id, failures=failures))
-        changed.append((endpoint_id, failures, until))
-    await connection.execute(_HEALTH, work.tenant_id, *map(list, zip(*changed, strict=True)))
+        if (failures, until) != (before, row["blocked_until"]):
+            changed.append((endpoint_id, failures, until))
+    if changed:
+        await connection.execute(_HEALTH, work.tenant_id, *map(list, zip(*changed, strict=True)))
 
 
 async def _prove(work: Work, connection: asyncpg.Connection[asyncpg.Record], delivered: Sequence[Tried]) -> None:

@@ -221,6 +221,7 @@ class Dispatcher:
         keys = await ring.of(tenant_id)
         async with self._works.begin(system_principal(tenant_id)) as work:
             connection, now = await work.connection(), work.now()
+            await lanes.unhurried(connection)
             rows = await connection.fetch(_LANES, tenant_id, endpoint_ids, now)
             room = self._room_of(rows, share, now)
             if not room:

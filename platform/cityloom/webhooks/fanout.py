@@ -49,7 +49,6 @@ LEFT JOIN api_clients AS c ON c.tenant_id = $1 AND c.id = e.owner_client_id
 WHERE l.tenant_id = $1 AND l.is_open AND l.position < $2
 ORDER BY l.position LIMIT 1000
 """
-_STILL_OPEN = "SELECT id FROM webhook_lanes WHERE tenant_id = $1 AND id = ANY($2::uuid[]) AND is_open"
 _INSERT = """
 INSERT INTO webhook_deliveries (tenant_id, id, endpoint_id, kind, sequence, previous_hash, webhook_id, position,
   event_type, order_key, body, state, tries, due_at, created_at)
@@ -195,8 +194,8 @@ async def _write(
     connection: asyncpg.Connection[asyncpg.Record], tenant_id: UUID, found: Sequence[_Lane], now: datetime
 ) -> int:
     """Number and link what was collected, and move the lanes; how many deliveries it was."""
-    await lanes.lock(connection, tenant_id, [lane.id for lane in found])
-    still = {row["id"] for row in await connection.fetch(_STILL_OPEN, tenant_id, [lane.id for lane in found])}
+    locked = await lanes.lock(connection, tenant_id, [lane.id for lane in found])
+    still = {row["id"] for row in locked if row["is_open"]}
     deliveries: list[tuple[Any, ...]] = []
     moved: list[tuple[UUID, int, int, bytes]] = []
     due: list[UUID] = []

@@ -13,7 +13,12 @@ if TYPE_CHECKING:
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
-_LOCK = "SELECT id FROM webhook_lanes WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
+_LOCK = (
+    "SELECT id, is_open, failures, blocked_until FROM webhook_lanes "
+    "WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
+)
+#: A claim or an acknowledgement that a crash takes back costs a repeat under the same id, and nothing else.
+_UNHURRIED = "SET LOCAL synchronous_commit = off"
 
 #: The oldest open delivery of each order, where nobody is at one of it: it is the one to be tried.
 _PROMOTE = """
@@ -48,9 +53,15 @@ WHERE l.tenant_id = $1 AND l.id = ANY($2::uuid[]) AND e.tenant_id = $1 AND e.id 
 """
 
 
-async def lock(connection: Connection, tenant_id: UUID, endpoint_ids: Sequence[UUID]) -> None:
+async def lock(connection: Connection, tenant_id: UUID, endpoint_ids: Sequence[UUID]) -> list[asyncpg.Record]:
     """Wait for the lanes and hold them until the transaction ends; always in the order of their ids."""
-    await connection.fetch(_LOCK, tenant_id, list(endpoint_ids))
+    found: list[asyncpg.Record] = await connection.fetch(_LOCK, tenant_id, list(endpoint_ids))
+    return found
+
+
+async def unhurried(connection: Connection) -> None:
+    """Let this transaction's commit not wait for the disk."""
+    await connection.execute(_UNHURRIED)
 
 
 async def promote(connection: Connection, tenant_id: UUID, orders: Sequence[tuple[UUID, UUID]], now: datetime) -> None:

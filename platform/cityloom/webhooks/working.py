@@ -14,6 +14,7 @@ from cityloom.core import logs, telemetry
 from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.events.stream import Streams
+from cityloom.webhooks.certifying import Certifier
 from cityloom.webhooks.dispatch import Dispatcher
 from cityloom.webhooks.fanout import Fanout
 
@@ -34,6 +35,8 @@ _BEHIND = (
     "SELECT DISTINCT l.tenant_id FROM webhook_lanes AS l "
     "JOIN event_heads AS h ON h.tenant_id = l.tenant_id AND h.position > l.position WHERE l.is_open"
 )
+#: What is tried again later: nothing is lost by it.
+_PASSING: tuple[type[Exception], ...] = (*LOST, Refusal)
 _log = logs.logger("cityloom.webhooks")
 _made = telemetry.counter("cityloom.webhooks.deliveries", "Deliveries that this process made of events.")
 
@@ -86,7 +89,7 @@ class FanoutLoop:
             try:
                 async with self._room:
                     moved = await self._fanout.advance(tenant_id)
-            except (*LOST, Refusal) as error:
+            except _PASSING as error:
                 # Nothing is lost: the cursors are where they were, and the next look finds them behind.
                 _log.warning("webhooks.not_fanned_out", error=type(error).__name__)
                 return
@@ -114,6 +117,7 @@ async def delivering(works: Works, sender: Sender, shaper: Shaper) -> AsyncItera
     tasks = [
         asyncio.create_task(loop.run(), name="webhook-fanout"),
         asyncio.create_task(dispatcher.run(), name="webhook-dispatcher"),
+        asyncio.create_task(Certifier(works, sender).run(), name="webhook-certifier"),
     ]
     try:
         yield dispatcher
