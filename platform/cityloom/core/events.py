@@ -59,3 +59,14 @@ class AuditEntry:
     purpose: str | None = None
     before: dict[str, Any] | None = None
     after: dict[str, Any] | None = None
+
+
+def subject_tags() -> frozenset[str]:
+    """The type tags of everything that any imported event is about."""
+    found: set[str] = set()
+    stack = list(Event.__subclasses__())
+    while stack:
+        cls = stack.pop()
+        stack += cls.__subclasses__()
+        found.add(getattr(cls, "subject_tag", ""))
+    return frozenset(found - {""})

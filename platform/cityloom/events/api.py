@@ -9,11 +9,13 @@ from typing import Annotated, Any
 import sqlalchemy as sa
 import strawberry
 
+from cityloom.core.events import subject_tags
 from cityloom.core.ids import split_id
 from cityloom.events import models as m
 from cityloom.events.catalogue import EventCatalogue
 from cityloom.events.cursors import SIGNATURE, cursor_of, position_of
 from cityloom.events.permissions import READ
+from cityloom.events.service import ACCOUNT, CLIENT
 from cityloom.graph import bound as b
 
 #: The row id of a subject that no event has: of another city's things there are none here.
@@ -61,6 +63,7 @@ class Event(b.Node):
     subject: b.Node | None = b.any_node(
         tag=m.EventRecord.subject_tag,
         row=m.EventRecord.subject_id,
+        tags=subject_tags,
         description="What it happened to, as it is now; null where that is gone or may not be seen.",
     )
     subject_sequence: b.BigInt = b.column(
@@ -75,6 +78,7 @@ class Event(b.Node):
     actor: b.Node | None = b.any_node(
         tag=m.EventRecord.actor_tag,
         row=m.EventRecord.actor_id,
+        tags=lambda: frozenset({ACCOUNT, CLIENT}),
         description="Whose doing it was: an account or an API client; null where there is none or it may not be seen.",
     )
     occurred_at: datetime = b.column(m.EventRecord.occurred_at, "When it happened, by the server's clock.")

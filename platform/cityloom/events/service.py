@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
 
 #: The type tags of who can act: an account, and an API client.
-_ACCOUNT, _CLIENT = "acct", "clnt"
+ACCOUNT, CLIENT = "acct", "clnt"
 
 #: Counts the subjects in the order of their ids, so that two units of work never wait for each other in a ring.
 #: `later` is how many events of the same subject follow in this unit of work.
@@ -75,9 +75,9 @@ def actor_of(principal: Principal) -> tuple[str, str | None, UUID | None]:
     """Who acts: the kind, and the type tag and id of the account or API client. Operators are of no tenant: no id."""
     match principal.kind:
         case PrincipalKind.API_CLIENT if principal.client_id is not None:
-            return principal.kind.value, _CLIENT, principal.client_id
+            return principal.kind.value, CLIENT, principal.client_id
         case PrincipalKind.STAFF | PrincipalKind.RESIDENT | PrincipalKind.API_CLIENT if principal.account_id:
-            return principal.kind.value, _ACCOUNT, principal.account_id
+            return principal.kind.value, ACCOUNT, principal.account_id
     return principal.kind.value, None, None
 
 

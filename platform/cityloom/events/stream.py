@@ -100,6 +100,7 @@ class Streams:
         self._heads: dict[UUID, int] = {}
         self._waiting: dict[UUID, asyncio.Future[None]] = {}
         self._watchers: dict[int, Callable[[UUID, int], None]] = {}
+        self._has_looked = asyncio.Event()
         self._stack = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -121,6 +122,10 @@ class Streams:
             _READ_ALONE, str(tenant_id), after, limit, None if types is None else list(types), *EVERYWHERE
         )
         return [_event(row) for row in rows]
+
+    async def ready(self) -> None:
+        """Wait until the heads of all streams were looked at once."""
+        await self._has_looked.wait()
 
     def head(self, tenant_id: UUID) -> int:
         """The last position that this process has heard of; 0 where it has not heard of the tenant."""
@@ -170,6 +175,7 @@ class Streams:
                 async with self._database.operator_engine.connect() as connection:
                     for tenant_id, position in await connection.execute(_HEADS):
                         self.grown(tenant_id, position)
+                self._has_looked.set()
             except (OSError, TimeoutError, SQLAlchemyError) as error:
                 _log.warning("events.heads_not_seen", error=type(error).__name__)
             await asyncio.sleep(self._poll_seconds)

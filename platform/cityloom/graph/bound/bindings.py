@@ -180,10 +180,14 @@ class OneOfBinding(Binding):
 
 @dataclass(slots=True)
 class AnyNodeBinding(Binding):
-    """A to-one relation to anything with a global id: one column holds its type tag, another its row id."""
+    """A to-one relation to anything with a global id: one column holds its type tag, another its row id.
+
+    `tags` answers which tags there can be, once all slices are imported; all that there are where it is None.
+    """
 
     tag: Column
     row: Column
+    tags: Callable[[], frozenset[str]] | None = None
 
 
 @dataclass(slots=True)

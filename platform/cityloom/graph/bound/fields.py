@@ -112,12 +112,14 @@ def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Plain:
     return declare(bd.OneOfBinding(arms), description)
 
 
-def any_node(*, tag: bd.Column, row: bd.Column, description: str) -> Plain:
+def any_node(
+    *, tag: bd.Column, row: bd.Column, description: str, tags: Callable[[], frozenset[str]] | None = None
+) -> Plain:
     """A relation to anything with a global id, by the columns of its type tag and its row id. Annotate `b.Node | None`.
 
-    Null where the row is absent, or may not be seen.
+    Null where the row is absent, or may not be seen. Each type costs time to plan: `tags` answers those that occur.
     """
-    return declare(bd.AnyNodeBinding(tag, row), description)
+    return declare(bd.AnyNodeBinding(tag, row, tags), description)
 
 
 def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:

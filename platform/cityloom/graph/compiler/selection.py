@@ -242,9 +242,12 @@ def _any_node(
     """One arm for each type that the caller may read; a row takes one of them, so the dearest is the cost."""
     before = dearest = build.cost
     arms = []
+    tags = None if binding.tags is None else binding.tags()
     for type_ in possible_types(build, get_named_type(field.type)):
         target = bound_of(type_)
-        if target is None or not target.tag or (target.read is not None and build.granted(target.read) is None):
+        if target is None or not target.tag or (tags is not None and target.tag not in tags):
+            continue
+        if target.read is not None and build.granted(target.read) is None:
             continue
         build.cost = before
         row = single(
