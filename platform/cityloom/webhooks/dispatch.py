@@ -43,7 +43,7 @@ PLACES, PLACES_OF_ENDPOINT = 512, 32
 LEASE_SPARE = 5.0
 #: Of every four deliveries that are claimed, one at least may be a retry, so that a flood of new ones starves none.
 _RETRY_SHARE = 4
-_BATCH = 128
+_BATCH = 256
 _POLL_SECONDS = 0.5
 #: How much of a second a rate limit may be used up at once.
 _BURST_SECONDS = 0.1
@@ -196,9 +196,9 @@ class Dispatcher:
         return max(0, self._places - self._of_tenant.total())
 
     def _share(self, tenant_id: UUID) -> int:
-        """How many places a tenant may have besides those that it has."""
-        free = self._free()
-        return max(0, min(free, int(self._weight_of(tenant_id) * free) - self._of_tenant[tenant_id], _BATCH))
+        """How many places a tenant may take besides those that it has: what it has then is what is free then."""
+        weight, mine = self._weight_of(tenant_id), self._of_tenant[tenant_id]
+        return max(0, min(int((weight * self._free() - mine) / (1 + weight)), _BATCH))
 
     async def _turn(self, tenant_id: UUID, endpoint_ids: list[UUID]) -> bool:
         """Claim and send what is due in one tenant; whether there may be more that could be sent at once."""
