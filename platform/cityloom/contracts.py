@@ -41,6 +41,9 @@ def schema(
         names = [*sdl.drift(folder, tenant, platform), *told]
         typer.echo("\n".join(f"{name}: 与代码不一致 · not what the code says" for name in names) or "一致 · up to date")
         raise typer.Exit(1 if names else 0)
+    written = {name.name: name.read_text(encoding="utf-8") for name in (folder / EVENTS).glob("*.json")}
+    made = {name.name: text for name, text in texts.items() if name.parent.name == EVENTS}
+    sdl.demand_announced(folder, contract.breaking_changes(written, made))
     names = [*sdl.write(folder, tenant, platform), *told]
     for name in stray:
         name.unlink()

@@ -205,6 +205,21 @@ def test_the_committed_files_are_what_the_code_says() -> None:
         assert (folder / name).read_text(encoding="utf-8") == text, f"{name}: run `make schema`"
 
 
+def test_a_type_that_changes_its_meaning_is_noticed() -> None:
+    now = contract.files(CATALOGUE)
+    assert contract.breaking_changes(now, now) == []
+    name = "cases.case.overdue.v1.json"
+    without = {file: text for file, text in now.items() if file != name}
+    assert contract.breaking_changes(without, now) == []
+    assert contract.breaking_changes(now, without) == ["The event cases.case.overdue.v1 was removed."]
+    other = orjson.loads(now[name])
+    other["properties"]["data"]["properties"]["facts"]["properties"]["clock"] = {"type": "integer"}
+    other["properties"]["data"]["properties"]["facts"]["properties"]["more"] = {"type": "integer"}
+    assert contract.breaking_changes(now, now | {name: orjson.dumps(other).decode()}) == [
+        "The event cases.case.overdue.v1: facts.clock was removed or has another form."
+    ]
+
+
 def test_asyncapi_refers_to_what_there_is() -> None:
     document = contract.asyncapi(CATALOGUE)
     assert document["asyncapi"] == "3.0.0"

@@ -40,7 +40,7 @@ def _nobody(twin: Twin, tag: str) -> str:
 
 async def test_a_document_is_priced_and_run(shaping: Shaping, alder: Twin, owner: Principal) -> None:
     shape = await shaping.check(owner, AREA, subjects=[_nobody(alder, "area"), _nobody(alder, "resd")])
-    assert (shape.cost, shape.variables) == (1, {"subject"})
+    assert (shape.cost, shape.variables) == (1, frozenset({"subject"}))
     area, event = alder.ids["Area"][0], _nobody(alder, "evnt")
     found = await shaping.run(owner, AREA, event=event, subject=area)
     assert orjson.loads(found.data)["node"]["id"] == area

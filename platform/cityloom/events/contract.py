@@ -9,6 +9,8 @@ import orjson
 from cityloom.core.principal import PrincipalKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cityloom.events.catalogue import EventCatalogue, EventType
 
 ASYNCAPI: Final = "asyncapi.json"
@@ -19,6 +21,41 @@ def files(catalogue: EventCatalogue) -> dict[str, str]:
     """Every file of `schema/events/`, by its name in there."""
     found = {f"{one.name}.json": _text(schema_of(one)) for one in catalogue}
     return found | {ASYNCAPI: _text(asyncapi(catalogue))}
+
+
+def breaking_changes(committed: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """What a receiver that was written for the committed files could no longer rely on, a line for each.
+
+    A type never changes its meaning: it does not go away, and its facts keep their names and forms. New types and new
+    facts are not in anybody's way.
+    """
+    found = []
+    for name in sorted(committed.keys() - {ASYNCAPI}):
+        type_ = name.removesuffix(".json")
+        if name not in now:
+            found.append(f"The event {type_} was removed.")
+            continue
+        before, after = (_of_data(orjson.loads(text[name])) for text in (committed, now))
+        found += [
+            f"The event {type_}: {key} was removed or has another form."
+            for key in sorted(before)
+            if after.get(key) != before[key]
+        ]
+    return found
+
+
+def _of_data(schema: dict[str, Any]) -> dict[str, Any]:
+    """The forms of everything in `data`, without descriptions."""
+    properties = schema["properties"]["data"]["properties"]
+    facts = {f"facts.{key}": value for key, value in properties["facts"]["properties"].items()}
+    others = {key: value for key, value in properties.items() if key != "facts"}
+    return {key: _undescribed(value) for key, value in {**others, **facts}.items()}
+
+
+def _undescribed(value: Any) -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {key: _undescribed(item) for key, item in value.items() if key != "description"}
+    return [_undescribed(item) for item in value] if isinstance(value, list) else value
 
 
 def schema_of(one: EventType) -> dict[str, Any]:

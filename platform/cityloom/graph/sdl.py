@@ -22,7 +22,7 @@ from graphql.utilities.print_schema import print_type
 from cityloom.core.errors import Refusal, RefusalCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from graphql import GraphQLSchema
@@ -111,16 +111,15 @@ def write(folder: Path, tenant: Contracts, platform: Contracts | None = None) ->
     no line that names the change.
     """
     expected = files(tenant, platform)
-    changelog = _read(folder / CHANGELOG) if (folder / CHANGELOG).is_file() else ""
-    unannounced = [
-        change.description
-        for name, text in expected.items()
-        if "/" not in name and (folder / name).is_file()
-        for change in breaking_changes(_read(folder / name), text)
-        if change.description not in changelog
-    ]
-    if unannounced:
-        raise BreakingChangeUnannounced(changes=" | ".join(unannounced))
+    demand_announced(
+        folder,
+        [
+            change.description
+            for name, text in expected.items()
+            if "/" not in name and (folder / name).is_file()
+            for change in breaking_changes(_read(folder / name), text)
+        ],
+    )
     changed = drift(folder, tenant, platform)
     for name in changed:
         path = folder / name
@@ -130,6 +129,14 @@ def write(folder: Path, tenant: Contracts, platform: Contracts | None = None) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(expected[name], encoding="utf-8")
     return changed
+
+
+def demand_announced(folder: Path, changes: Iterable[str]) -> None:
+    """Refuse (`BreakingChangeUnannounced`) changes that the changelog does not name."""
+    changelog = _read(folder / CHANGELOG) if (folder / CHANGELOG).is_file() else ""
+    unannounced = [change for change in changes if change not in changelog]
+    if unannounced:
+        raise BreakingChangeUnannounced(changes=" | ".join(unannounced))
 
 
 def missing_descriptions(schema: GraphQLSchema) -> list[str]:
