@@ -47,6 +47,7 @@ from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
 from cityloom.jobs.service import jobs_running
+from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
 from cityloom.serving import DATABASE_VARIABLE
@@ -86,6 +87,7 @@ class Platform:
     platform_api: GraphExecutor
     files: FilesEndpoint
     open311: Open311Endpoint
+    mailbox: MailboxEndpoint
 
 
 @asynccontextmanager
@@ -168,6 +170,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             platform_api,
             files,
             open311,
+            MailboxEndpoint(authenticator, partial(_writable, works, directory)),
         )
 
 
@@ -237,6 +240,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator, feeds)
             app.state.files = found.files
             app.state.open311 = found.open311
+            app.state.mailbox = found.mailbox
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
             yield
 
@@ -247,6 +251,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             Route("/platform/graphql", _Late("platform_api")),
             *files_routes(_Late("files")),
             *open311_routes(_Late("open311")),
+            *mailbox_routes(_Late("mailbox")),
             *graphiql_routes("/console/graphiql"),
             Route("/", _index, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),

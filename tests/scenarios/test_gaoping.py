@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from email.message import EmailMessage
 from typing import TYPE_CHECKING
+
+from cityloom.core.ids import new_id
+from cityloom.testing.files import picture
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -78,3 +82,33 @@ async def test_data_raises_a_case_that_ends_with_a_person(story: Callable[[str],
     assert await city.step("grid-01", "Accept", case) == "visiting"
     assert await city.step("grid-01", "Resolve", case, comment="老人住院,已联系家属") == "helped"
     assert await city.step("lead-01", "Verify", case) == "closed"
+
+
+async def test_a_letter_to_the_mayors_mailbox_becomes_a_case(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("gaoping")
+    letter = EmailMessage()
+    letter["Subject"], letter["Message-ID"] = "楼道小广告", f"<{new_id()}@example.org>"
+    letter.set_content("三单元楼道贴满小广告。")
+    letter.add_attachment(picture(), maintype="image", subtype="jpeg", filename="a.jpg")
+    letter.add_attachment(b"%PDF-1.7", maintype="application", subtype="pdf", filename="b.pdf")
+    headers = {"authorization": f"Bearer {await city.bearer('command')}", "content-type": "message/rfc822"}
+    address = f"/intake/mailbox?matter=E02001&area={GRID}"
+    first = await city.client.post(address, content=letter.as_bytes(), headers=headers)
+    assert first.status_code == 201, first.text
+    again = await city.client.post(address, content=letter.as_bytes(), headers=headers)
+    assert (again.status_code, again.json()) == (201, first.json())
+    query = (
+        "query ($c: String!) { cases(where: {trackingCode: {eq: $c}}) { totalCount edges { node { source description"
+        " photos { totalCount } reports { edges { node { externalReference } } } } } } }"
+    )
+    found = (await city.ask("command", query, {"c": first.json()["trackingCode"]}))["cases"]
+    (edge,) = found["edges"]
+    assert edge["node"] == {
+        "source": "MAILBOX",
+        "description": "楼道小广告\n三单元楼道贴满小广告。",
+        "photos": {"totalCount": 1},
+        "reports": {"edges": [{"node": {"externalReference": letter["Message-ID"]}}]},
+    }
+    assert (await city.client.post(address, content=letter.as_bytes())).status_code == 401
+    wrong = await city.client.post(address, content=b"\x00\x01", headers=headers)
+    assert wrong.status_code == 400

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cityloom.testing.files import SECRET, picture
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -84,3 +86,47 @@ async def test_the_catalogue_has_more_than_two_hundred_items(story: Callable[[st
     figures = "{ caseStats(by: [LIGHT]) { keys count overdue late closureSeconds satisfied rated } }"
     board = await city.ask("lead-01", figures)
     assert {group["keys"][0] for group in board["caseStats"]} <= {"RED", "BLUE", "YELLOW", "GREEN"}
+
+
+async def test_photos_go_with_the_report_and_the_work(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("yanji")
+    await city.resident("park")
+    photo = await city.upload("park", picture(orientation=6))
+    case, _ = await city.report("park", "E01002", GRID, "楼道堆物", source="SNAP", photos=[photo])
+    look = "photos { edges { node { purpose file { kind width height url } } } }"
+    (seen,) = (await city.case(case, look))["photos"]["edges"]
+    assert (seen["node"]["purpose"], seen["node"]["file"]["width"], seen["node"]["file"]["height"]) == (
+        "REPORT",
+        48,
+        64,
+    )
+    shown = await city.client.get(seen["node"]["file"]["url"])
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/jpeg")
+    assert SECRET not in shown.content
+    asked = "query ($id: ID!) { file(id: $id) { id } }"
+    for login, may in (("grid-01-1", True), ("community-01", True), ("grid-02-1", False), ("urban-officer", False)):
+        found = (await city.ask(login, asked, {"id": photo}))["file"]
+        assert (found is not None) is may, login
+    await city.step("community-01", "Dispatch", case, departmentId=await city.department("urban"))
+    assert (await city.ask("urban-officer", asked, {"id": photo}))["file"] == {"id": photo}
+    await city.step("urban-officer", "Accept", case)
+    after = await city.upload("urban-officer", picture())
+    given = {"comment": "已清理", "photos": [{"fileId": after, "purpose": "AFTER"}]}
+    assert await city.step("urban-officer", "Resolve", case, **given) == "resolved"
+    purposes = [edge["node"]["purpose"] for edge in (await city.case(case, look))["photos"]["edges"]]
+    assert purposes == ["REPORT", "AFTER"]
+
+
+async def test_the_same_heap_reported_twice_is_joined(story: Callable[[str], Awaitable[Story]]) -> None:
+    city = await story("yanji")
+    await city.resident("choi")
+    where = {"position": {"longitude": 129.5, "latitude": 42.9}}
+    first, _ = await city.report("grid-01-1", "E01004", GRID, "积存垃圾渣土", source="GRID", **where)
+    second, code = await city.report("choi", "E01004", GRID, "渣土一堆", source="SNAP", **where)
+    like = "query ($id: ID!) { caseLikelyDuplicates(caseId: $id) { id } }"
+    assert (await city.ask("community-01", like, {"id": second}))["caseLikelyDuplicates"] == [{"id": first}]
+    merged = await city.change("community-01", "caseMerge", {"id": second, "intoId": first}, "... on CaseStep { verb }")
+    assert merged["verb"] == "MERGE"
+    assert (await city.case(first, "reportCount"))["reportCount"] == 2
+    follow = "query ($code: String!) { caseTracking(code: $code) { light isOpen } }"
+    assert (await city.ask("choi", follow, {"code": code}))["caseTracking"] == {"light": "RED", "isOpen": True}

@@ -38,15 +38,19 @@ ACCEPTED = {
 def test_what_operators_read_across_tenants_is_this_short_list() -> None:
     assert {
         "access_versions",
+        "event_heads",
         "identity_providers",
+        "job_runs",
         "login_throttles",
         "operator_actions",
         "operator_sign_ins",
         "operators",
+        "outbox",
         "pack_applications",
         "tenant_limits",
         "tenant_modules",
         "tenants",
+        "webhook_lanes",
     } == ACROSS_TENANTS
 
 

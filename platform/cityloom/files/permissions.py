@@ -5,7 +5,7 @@ from __future__ import annotations
 from cityloom.core.module import Permission
 from cityloom.core.text import Text
 
-FIELD = ("city_administrator", "street_lead", "community_worker", "grid_lead", "grid_worker", "department_officer")
+FIELD = ("city_administrator", "street_lead", "community_worker", "grid_lead", "grid_worker")
 RESIDENTS = ("resident",)
 
 PERMISSIONS = (

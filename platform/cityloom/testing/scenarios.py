@@ -120,6 +120,13 @@ class Story:
         query = "query ($code: String!) { cases(where: {trackingCode: {eq: $code}}) { edges { node { id } } } }"
         return str((await self.ask("admin", query, {"code": code}))["cases"]["edges"][0]["node"]["id"]), code
 
+    async def upload(self, login: str, content: bytes) -> str:
+        """Upload a photo or video; its id."""
+        headers = {"authorization": f"Bearer {await self.bearer(login)}"}
+        answer = await self.client.post("/files", content=content, headers=headers)
+        assert answer.status_code == 201, answer.text  # noqa: PLR2004 - created
+        return str(answer.json()["id"])
+
     async def step(self, login: str, verb: str, case: str, **more: Any) -> str:  # noqa: ANN401 - of the input
         """Carry out a verb; the state after it, or the reason of the refusal."""
         answer = await self.change(login, f"case{verb}", {"id": case, **more}, "... on CaseStep { toState }")

@@ -68,6 +68,7 @@ EVERYTHING: dict[str, Any] = {
 #: Mutations that are tested by their own tests and not by the table of this file.
 ELSEWHERE = {
     "case_report",
+    "case_intake",
     "matter_propose",
     "matter_decide",
     "workflow_publish",

@@ -152,6 +152,12 @@ class TaskAnswered(Refusal):
     zh = "该协办任务已回应。"
 
 
+class ReferenceMissing(Refusal):
+    """Send the number that your system gave it as `externalReference`, at most {limit} characters."""
+
+    zh = "请以 externalReference 给出贵系统的编号,最多 {limit} 个字符。"
+
+
 class PeriodWrong(Refusal):
     """The period ends before it begins."""
 

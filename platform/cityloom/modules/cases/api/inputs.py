@@ -41,6 +41,28 @@ class CaseReportInput:
     )
 
 
+@strawberry.input(description="What another system reports: things by their codes, and the number that it gave it.")
+class CaseIntakeInput:
+    """See `service.take_in`."""
+
+    matter_code: str = strawberry.field(description="The code of the matter.")
+    external_reference: str = strawberry.field(
+        description="The number that your system gave it, at most 200 characters: sent again, nothing is made twice."
+    )
+    description: str = strawberry.field(description="What was noticed, 1 to 2,000 characters.")
+    area_code: str | None = strawberry.field(default=None, description="The official code of the area that it lies in.")
+    position: PositionInput | None = strawberry.field(
+        default=None, description="Where it is; the grid is found by it where no area is sent."
+    )
+    address: str | None = strawberry.field(default=None, description="Where it is, in words, at most 200 characters.")
+    source: CaseSource = strawberry.field(default=CaseSource.SYSTEM, description="How the report came in.")
+    priority: CasePriority | None = strawberry.field(default=None, description="How urgent; the matter's own if not.")
+    phone: str | None = strawberry.field(
+        default=None, description="The reporter's mobile number. It is stored encrypted."
+    )
+    photos: list[b.ID] = strawberry.field(default_factory=list, description="Your uploads that show it, at most 20.")
+
+
 @strawberry.input(description="A department or a person that is called in. Send one of the two, or both.")
 class CaseHandlerInput:
     """See `service.Handler`."""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import strawberry
 from pydantic import ValidationError
+from sqlalchemy import select
 
 from cityloom.core.errors import InvalidInput
 from cityloom.core.ids import decode_id
@@ -14,6 +15,7 @@ from cityloom.core.work import Work
 from cityloom.graph.given import word
 from cityloom.graph.mutations import mutation, mutation_root
 from cityloom.modules.areas.api.inputs import position_of
+from cityloom.modules.areas.models import Area
 from cityloom.modules.cases import flow, service
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.api import inputs as i
@@ -119,6 +121,27 @@ async def _report(work: Work, input: i.CaseReportInput) -> m.CaseTracking:  # no
         photos=tuple(_id(work, one, "file", "photos") for one in input.photos),
     )
     return await service.report(work, reported)
+
+
+async def _intake(work: Work, input: i.CaseIntakeInput) -> m.CaseTracking:  # noqa: A002 - the argument's name in GraphQL
+    matter = await work.session.scalar(select(m.Matter.id).where(m.Matter.code == input.matter_code))
+    area = None
+    if input.area_code is not None:
+        area = await work.session.scalar(select(Area.id).where(Area.code == input.area_code))
+    reported = service.Reported(
+        matter_id=matter,
+        description=input.description,
+        area_id=area,
+        has_area=input.area_code is not None,
+        position=None if input.position is None else position_of(input.position),
+        address=input.address,
+        source=word(input.source),
+        priority=None if input.priority is None else word(input.priority),
+        phone=input.phone,
+        external_reference=input.external_reference,
+        photos=tuple(_id(work, one, "file", "photos") for one in input.photos),
+    )
+    return await service.take_in(work, reported)
 
 
 async def _comment(work: Work, input: i.CaseCommentInput) -> m.CaseStep:  # noqa: A002 - the argument's name in GraphQL
@@ -232,6 +255,10 @@ class CasesMutation:
     case_report: CaseTracking = mutation(
         _report,
         "Report something. Answers the tracking code, and the case itself where you may see it.",
+    )
+    case_intake: CaseTracking = mutation(
+        _intake,
+        "Report something from another system (hotline, website, device …), once however often it is sent.",
     )
     case_dispatch: CaseStep = mutation(
         _step("DISPATCH", i.CaseGiveInput), "Give a case to a department, a person, or several at once (派单)."

@@ -26,6 +26,7 @@ from cityloom.modules.cases.errors import (
     MergeImpossible,
     PlaceMissing,
     PlaceUnknown,
+    ReferenceMissing,
     ReporterNotAllowed,
     absent,
 )
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 REPORT, MERGE = "cases.case.report", "cases.case.merge"
 DESCRIPTION_LIMIT = 2_000
+LONGEST_REFERENCE = 200
 _MATTERS = Reader(m.Matter)
 _MATTER = Prepared(
     lambda: select(
@@ -161,6 +163,27 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
     )
     record.audit(work, REPORT, case, {}, record.shown(case))
     return tracking
+
+
+async def take_in(work: Work, given: Reported) -> m.CaseTracking:
+    """Take a report of another system once: its own number again answers what that became, and changes nothing.
+
+    Refuses what `report` refuses, `ReferenceMissing`, and (`ReportedAlready`) a number that somebody else's system
+    gave, or that is being taken at this very moment: then repeat.
+    """
+    work.authorise(REPORT)
+    if not given.external_reference or len(given.external_reference) > LONGEST_REFERENCE:
+        raise ReferenceMissing(path=("externalReference",), limit=LONGEST_REFERENCE)
+    known = await work.session.scalar(
+        select(m.CaseTracking)
+        .join(m.CaseReport, m.CaseReport.tracking_code == m.CaseTracking.code)
+        .where(
+            m.CaseReport.source == given.source,
+            m.CaseReport.external_reference == given.external_reference,
+            m.CaseReport.reporter_id == work.principal.account_id,
+        )
+    )
+    return known if known is not None else await report(work, given)
 
 
 async def _matter(work: Work, given: Reported) -> tuple[m.Matter, UUID | None]:
