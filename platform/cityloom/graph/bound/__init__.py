@@ -48,6 +48,7 @@ from cityloom.graph.bound.fields import (
     root_stream,
 )
 from cityloom.graph.bound.inputs import filter_of, order_of
+from cityloom.graph.bound.plain import input_type, output_type
 from cityloom.graph.bound.relay import Connection, Edge, Node, OrderDirection, PageInfo
 from cityloom.graph.bound.scalars import BIG_INT, DATE_TIME, SCALARS, BigInt, write_time
 
@@ -107,6 +108,7 @@ __all__ = [
     "expression",
     "extend",
     "filter_of",
+    "input_type",
     "interface",
     "many",
     "masked",
@@ -115,6 +117,7 @@ __all__ = [
     "one",
     "one_of",
     "order_of",
+    "output_type",
     "query",
     "resolved",
     "root_aggregate",

@@ -16,6 +16,7 @@ from cityloom.graph.bound.bindings import Binding, BoundType, DeclarationError, 
 from cityloom.graph.bound.checks import check_field, check_type
 from cityloom.graph.bound.fields import BoundField, declare, over
 from cityloom.graph.bound.inputs import enum_type
+from cityloom.graph.bound.plain import settled
 from cityloom.graph.bound.relay import Node
 from cityloom.graph.bound.scalars import BigInt
 
@@ -51,7 +52,7 @@ def bound(
             raise DeclarationError(
                 f"{cls.__name__}: derive from b.Node and give a tag of four lowercase letters, or neither"
             )
-        made: Any = strawberry.type(cls, name=name, description=described)
+        made: Any = strawberry.type(settled(cls), name=name, description=described)
         orders = {key: _ordering(key, value) for key, value in (orderings or {}).items()}
         type_ = BoundType(
             made.__strawberry_definition__.name, model, tag, module, read, scope, orders, dict(matches or {}), cls
@@ -95,7 +96,7 @@ def subscription(*, module: str) -> Callable[[C], C]:
 
 def interface(cls: C) -> C:
     """A GraphQL interface whose fields bound types implement by name; declare its fields with `b.shared`."""
-    return strawberry.interface(cls, description=_description(cls))
+    return strawberry.interface(settled(cls), description=_description(cls))
 
 
 def shared(description: str) -> Plain:
@@ -107,7 +108,8 @@ def _part(cls: C, part: GraphPart, type_: BoundType | None) -> C:
     for key, value in list(cls.__dict__.items()):
         if isinstance(binding := binding_of(value) if isinstance(value, BoundField) else None, bd.RootAggregateBinding):
             cls.__annotations__[key] = list[_group_type(key, binding)]  # type: ignore[misc] # made when the program runs
-    made = strawberry.type(cls, description=inspect.cleandoc(cls.__doc__ or f"Fields of the module {part.module}."))
+    described = inspect.cleandoc(cls.__doc__ or f"Fields of the module {part.module}.")
+    made = strawberry.type(settled(cls), description=described)
     made.__graph_part__ = part  # type: ignore[attr-defined] # read by the schema assembly
     for field in made.__strawberry_definition__.fields:  # type: ignore[attr-defined] # set by strawberry.type
         _adopt(made, field, part.module, type_)
