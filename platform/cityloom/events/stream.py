@@ -30,16 +30,21 @@ POLL_SECONDS: Final = 1.0
 #: Events that one reading answers at most.
 PAGE: Final = 1_000
 
-_READ = """
+_PAGE = """
 SELECT position, id, type, subject_tag, subject_id, subject_sequence, area_path, facts::text AS facts, changed,
   actor_kind, actor_tag, actor_id, trace_id, occurred_at
 FROM events
-WHERE tenant_id = $1::text::uuid AND position > $2::bigint AND ($4::text[] IS NULL OR type = ANY($4::text[]))
+WHERE tenant_id = $1::text::uuid AND position > $2::bigint AND ($4::text[] IS NULL OR type = ANY($4::text[])) {tie}
 ORDER BY position LIMIT $3::int
 """
-#: The same in autocommit: the statement says itself for which tenant it is.
-_READ_ALONE = "WITH ctx AS MATERIALIZED (SELECT {}) SELECT found.* FROM ctx CROSS JOIN LATERAL ({}) AS found".format(  # noqa: S608 - texts of ours
-    SET_CONTEXT.format(tenant="$1::text", low="$5", high="$6"), _READ
+_READ = _PAGE.format(tie="")
+#: The same in autocommit: it sets the tenant itself, and the tie makes PostgreSQL do that first.
+_READ_ALONE = """
+WITH ctx (tenant, low, high) AS MATERIALIZED (SELECT {settings})
+SELECT page.* FROM ctx CROSS JOIN LATERAL ({page}) AS page ORDER BY page.position
+""".format(  # noqa: S608 - texts of ours
+    settings=SET_CONTEXT.format(tenant="$1::text", low="$5", high="$6"),
+    page=_PAGE.format(tie="AND ctx.tenant IS NOT NULL"),
 )
 _HEADS = select(EventHead.tenant_id, EventHead.position)
 _log = logs.logger("cityloom.events")
