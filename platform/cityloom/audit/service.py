@@ -29,20 +29,20 @@ def changed_fields(before: dict[str, Any] | None, after: dict[str, Any] | None) 
 
 async def write_entries(work: Work) -> None:
     """Write the entries of a unit of work; runs before its commit."""
+    actor, at = work.principal, work.now()
     for entry in work.audited:
-        work.add(
-            AuditRecord(
-                recorded_at=work.now(),
-                actor_kind=work.principal.kind.value,
-                account_id=work.principal.account_id,
-                client_id=work.principal.client_id,
-                action=entry.action,
-                object_tag=entry.object_tag,
-                object_id=entry.object_id,
-                purpose=entry.purpose,
-                before_hash=state_hash(entry.before),
-                after_hash=state_hash(entry.after),
-                changed_fields=changed_fields(entry.before, entry.after),
-                trace_id=trace_id(),
-            )
+        work.new(
+            AuditRecord,
+            recorded_at=at,
+            actor_kind=actor.kind.value,
+            account_id=actor.account_id,
+            client_id=actor.client_id,
+            action=entry.action,
+            object_tag=entry.object_tag,
+            object_id=entry.object_id,
+            purpose=entry.purpose,
+            before_hash=state_hash(entry.before),
+            after_hash=state_hash(entry.after),
+            changed_fields=changed_fields(entry.before, entry.after),
+            trace_id=trace_id(),
         )

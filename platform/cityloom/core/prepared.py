@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from sqlalchemy import inspect
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.orm.instrumentation import manager_of_class
+
+from cityloom.core.writes import made
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +79,4 @@ class Reader(Generic[Row]):
 
     def read(self, record: Any) -> Row:  # noqa: ANN401 - an asyncpg record
         """The row of one record; it belongs to no session: see `Work.keep`."""
-        # As the ORM makes objects of rows: without telling anybody of every value that is set.
-        row: Row = manager_of_class(self._model).new_instance()
-        row.__dict__.update({key: record[name] for key, name in self._fields})
-        return row
+        return made(self._model, {key: record[name] for key, name in self._fields})

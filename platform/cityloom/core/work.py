@@ -14,7 +14,7 @@ from cityloom.core.constraints import refusal_for
 from cityloom.core.database import Context, Database
 from cityloom.core.errors import Forbidden
 from cityloom.core.transactions import transaction
-from cityloom.core.writes import RowsMissing, Writes
+from cityloom.core.writes import RowsMissing, Writes, made
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -110,6 +110,10 @@ class Work:
         """Write a new row; what changes of it afterwards is written too."""
         self._writes.add(row)
         return row
+
+    def new(self, model: type[Row], **values: Any) -> Row:  # noqa: ANN401 - columns
+        """Write a new row of these values, in a tenth of the time that its constructor takes."""
+        return self.add(made(model, values))
 
     def keep(self, row: Row) -> Row:
         """Write what will have changed of a row that was read, and locked, by a statement of `core.prepared`."""

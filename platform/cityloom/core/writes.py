@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 import orjson
 from sqlalchemy import ARRAY, inspect
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.orm.instrumentation import manager_of_class
 
 from cityloom.core.ids import new_id
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _DIALECT = asyncpg_dialect.dialect(json_serializer=lambda value: orjson.dumps(value, default=str).decode())  # type: ignore[no-untyped-call] # the dialect is untyped
 _quote = _DIALECT.identifier_preparer.quote
+Row = TypeVar("Row", bound="TenantTable")
 _MISSING = object()
 _FIRST = UUID(int=0)
 _PARAMETER = re.compile(r"\$(\d+)")
@@ -88,11 +90,11 @@ _tables: dict[type[Any], _Table] = {}
 def _table(model: type[TenantTable]) -> _Table:
     found = _tables.get(model)
     if found is None:
-        found = _tables[model] = _made(model)
+        found = _tables[model] = _described(model)
     return found
 
 
-def _made(model: type[Any]) -> _Table:
+def _described(model: type[Any]) -> _Table:
     mapper = inspect(model)
     fields = tuple(_field(mapper.get_property_by_column(column).key, column) for column in mapper.local_table.columns)
     return _Table(
@@ -121,6 +123,16 @@ def _field(key: str, column: Column[Any]) -> _Field:
         default,
         default is _MISSING,
     )
+
+
+def made(model: type[Row], values: Mapping[str, Any]) -> Row:
+    """An object of a model that belongs to no session, as the ORM makes them of rows.
+
+    Its constructor would tell every listener of every value: 40 microseconds for a row, not 5.
+    """
+    row: Row = manager_of_class(model).new_instance()
+    row.__dict__.update(values)
+    return row
 
 
 @dataclass(frozen=True, slots=True, eq=False)

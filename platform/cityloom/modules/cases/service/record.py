@@ -175,27 +175,26 @@ def write_ledger(
 
     `targets` names whom an entry (by its place) points to. Entries that fell due before are added first: see `settle`.
     """
-    clocks = clocks_of(case)
+    clocks, now = clocks_of(case), work.now()
     for at, entry in enumerate(entries):
         clocks = clocks.add(entry, calendar)
         target, account = (targets or {}).get(at, (None, None))
         case.entry_count += 1
-        work.add(
-            m.CaseClockEntry(
-                case_id=case.id,
-                number=case.entry_count,
-                kind=entry.kind,
-                clock=entry.clock,
-                at=entry.at,
-                recorded_at=work.now(),
-                state=entry.state,
-                limit_ms=None if entry.limit is None else round(entry.limit.total_seconds() * 1000),
-                is_working=entry.is_working,
-                due_at=entry.due_at,
-                mark=entry.number,
-                target=target,
-                account_id=account,
-            )
+        work.new(
+            m.CaseClockEntry,
+            case_id=case.id,
+            number=case.entry_count,
+            kind=entry.kind,
+            clock=entry.clock,
+            at=entry.at,
+            recorded_at=now,
+            state=entry.state,
+            limit_ms=None if entry.limit is None else round(entry.limit.total_seconds() * 1000),
+            is_working=entry.is_working,
+            due_at=entry.due_at,
+            mark=entry.number,
+            target=target,
+            account_id=account,
         )
     project(case, clocks, flow, calendar)
 
@@ -214,7 +213,8 @@ def project(case: m.Case, clocks: ck.Clocks, flow: Workflow, calendar: BusinessC
 def add_step(work: Work, case: m.Case, verb: str, *, from_state: str | None, **values: Any) -> m.CaseStep:  # noqa: ANN401 - columns
     """One more line of the case's history."""
     case.step_count += 1
-    step = m.CaseStep(
+    return work.new(
+        m.CaseStep,
         case_id=case.id,
         number=case.step_count,
         verb=verb,
@@ -224,7 +224,6 @@ def add_step(work: Work, case: m.Case, verb: str, *, from_state: str | None, **v
         happened_at=work.now(),
         **values,
     )
-    return work.add(step)
 
 
 def touch(work: Work, case: m.Case) -> None:
