@@ -73,7 +73,7 @@ class File(b.Node):
     )
 
 
-@strawberry.type(description="A ticket for one upload without a credential of its own (一次性上传凭条).")
+@b.output_type(description="A ticket for one upload without a credential of its own (一次性上传凭条).")
 class FileTicket:
     """See `service.issue_ticket`."""
 

@@ -34,7 +34,7 @@ from cityloom.testing.rights import StatedRights
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from starlette.requests import Request
+    from starlette.requests import HTTPConnection
 
 Resolver = TypeVar("Resolver", bound="Callable[..., Any]")
 TENANT = UUID(int=1)
@@ -145,7 +145,7 @@ class Sandbox:
     async def modules_of(self, _principal: Principal) -> frozenset[str]:
         return self.modules
 
-    async def authenticate(self, request: Request) -> Principal:
+    async def authenticate(self, request: HTTPConnection) -> Principal:
         credential = request.headers.get("authorization")
         if credential is None:
             return Principal(TENANT, PrincipalKind.ANONYMOUS, StatedRights())

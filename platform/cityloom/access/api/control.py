@@ -32,7 +32,7 @@ SESSIONS, READ, CHANGE = (
 SESSION_TAG = "oses"
 
 
-@strawberry.type(description="An issuer (OpenID Connect) whose tokens are believed for one city.")
+@b.output_type(description="An issuer (OpenID Connect) whose tokens are believed for one city.")
 class IdentityProvider:
     """See `models.IdentityProvider`."""
 
@@ -58,7 +58,7 @@ class IdentityProvider:
         )
 
 
-@strawberry.type(description="A session of an operator that is open.")
+@b.output_type(description="A session of an operator that is open.")
 class OperatorSession:
     """See `models.OperatorSignIn`."""
 
@@ -67,7 +67,7 @@ class OperatorSession:
     expires_at: datetime = strawberry.field(description="When it ends by itself.")
 
 
-@strawberry.type(description="The operator who asks.")
+@b.output_type(description="The operator who asks.")
 class OperatorMe:
     """See `models.Operator`."""
 
@@ -77,7 +77,7 @@ class OperatorMe:
     sessions: list[OperatorSession] = strawberry.field(description="Open sessions, newest first, at most 50.")
 
 
-@strawberry.input(description="An operator's credentials.")
+@b.input_type(description="An operator's credentials.")
 class OperatorSessionCreateInput:
     """See `operators.log_in_operator`."""
 
@@ -85,7 +85,7 @@ class OperatorSessionCreateInput:
     password: str = strawberry.field(description="The password.")
 
 
-@strawberry.type(description="A new session at the control plane. Its token is shown only here.")
+@b.output_type(description="A new session at the control plane. Its token is shown only here.")
 class OperatorSessionCreated:
     """See `operators.NewOperatorSession`."""
 
@@ -94,7 +94,7 @@ class OperatorSessionCreated:
     expires_at: datetime = strawberry.field(description="When it ends by itself.")
 
 
-@strawberry.input(description="The session to end, by one of the two.")
+@b.input_type(description="The session to end, by one of the two.")
 class OperatorSessionRevokeInput:
     """See `operators.revoke_operator_session`."""
 
@@ -102,7 +102,7 @@ class OperatorSessionRevokeInput:
     id: b.ID | None = strawberry.field(default=None, description="The session's id.")
 
 
-@strawberry.type(description="A session of an operator that has ended.")
+@b.output_type(description="A session of an operator that has ended.")
 class OperatorSessionRevoked:
     """See `operators.revoke_operator_session`."""
 
@@ -110,7 +110,7 @@ class OperatorSessionRevoked:
     revoked_at: datetime = strawberry.field(description="When it ended.")
 
 
-@strawberry.input(description="An identity provider of a city. One that is registered already is changed and enabled.")
+@b.input_type(description="An identity provider of a city. One that is registered already is changed and enabled.")
 class IdentityProviderRegisterInput:
     """See `identity_providers.register_identity_provider`."""
 
@@ -126,7 +126,7 @@ class IdentityProviderRegisterInput:
     )
 
 
-@strawberry.input(description="An identity provider to believe no more.")
+@b.input_type(description="An identity provider to believe no more.")
 class IdentityProviderDisableInput:
     """See `identity_providers.disable_identity_provider`."""
 

@@ -20,7 +20,7 @@ class AccountLocale(Enum):
     EN = strawberry.enum_value("en", description="English.")
 
 
-@strawberry.input(description="A login and password.")
+@b.input_type(description="A login and password.")
 class SessionCreateInput:
     """See `sessions.Logins.log_in`."""
 
@@ -28,7 +28,7 @@ class SessionCreateInput:
     password: str = strawberry.field(description="The password.")
 
 
-@strawberry.input(description="A session to end: exactly one of both.")
+@b.input_type(description="A session to end: exactly one of both.")
 class SessionRevokeInput:
     """See `sessions.revoke_session`."""
 
@@ -36,7 +36,7 @@ class SessionRevokeInput:
     id: b.ID | None = strawberry.field(default=None, description="The session's id.")
 
 
-@strawberry.type(description="A new session. The token is shown only here.")
+@b.output_type(description="A new session. The token is shown only here.")
 class SessionCreated:
     """See `sessions.NewSession`."""
 
@@ -46,7 +46,7 @@ class SessionCreated:
     expires_at: datetime = strawberry.field(description="When the session ends.")
 
 
-@strawberry.type(description="A session that has ended.")
+@b.output_type(description="A session that has ended.")
 class SessionRevoked:
     """See `sessions.revoke_session`."""
 
@@ -54,7 +54,7 @@ class SessionRevoked:
     revoked_at: datetime = strawberry.field(description="When it was ended.")
 
 
-@strawberry.input(description="Who somebody is at the city's identity provider.")
+@b.input_type(description="Who somebody is at the city's identity provider.")
 class OidcIdentityInput:
     """Issuer and subject of OpenID Connect."""
 
@@ -62,7 +62,7 @@ class OidcIdentityInput:
     subject: str = strawberry.field(description="The claim that names them, usually `sub`.")
 
 
-@strawberry.input(description="A new account; it has no role yet.")
+@b.input_type(description="A new account; it has no role yet.")
 class AccountCreateInput:
     """See `accounts.create_account`."""
 
@@ -81,7 +81,7 @@ class AccountCreateInput:
     )
 
 
-@strawberry.input(description="A change of an account; what is not sent stays as it is.")
+@b.input_type(description="A change of an account; what is not sent stays as it is.")
 class AccountChangeInput:
     """See `accounts.change_account`."""
 
@@ -95,7 +95,7 @@ class AccountChangeInput:
     )
 
 
-@strawberry.input(description="A new password.")
+@b.input_type(description="A new password.")
 class PasswordSetInput:
     """See `accounts.set_password`."""
 
@@ -106,14 +106,14 @@ class PasswordSetInput:
     )
 
 
-@strawberry.type(description="A password that was set; all sessions of the account have ended.")
+@b.output_type(description="A password that was set; all sessions of the account have ended.")
 class PasswordWasSet:
     """See `accounts.set_password`."""
 
     account_id: b.ID = strawberry.field(description="The account.")
 
 
-@strawberry.input(description="A role for an account.")
+@b.input_type(description="A role for an account.")
 class MembershipGrantInput:
     """See `memberships.grant_membership`."""
 
@@ -128,14 +128,14 @@ class MembershipGrantInput:
     ends_at: datetime | None = strawberry.field(default=None, description="Until when; for good where none is sent.")
 
 
-@strawberry.input(description="A membership to end.")
+@b.input_type(description="A membership to end.")
 class MembershipRevokeInput:
     """See `memberships.revoke_membership`."""
 
     id: b.ID = strawberry.field(description="The membership.")
 
 
-@strawberry.type(description="A membership that was taken away.")
+@b.output_type(description="A membership that was taken away.")
 class MembershipRevoked:
     """See `memberships.revoke_membership`."""
 
@@ -143,7 +143,7 @@ class MembershipRevoked:
     account_id: b.ID = strawberry.field(description="Who held it.")
 
 
-@strawberry.input(description="A new role.")
+@b.input_type(description="A new role.")
 class RoleCreateInput:
     """See `roles.create_role`."""
 
@@ -155,7 +155,7 @@ class RoleCreateInput:
     )
 
 
-@strawberry.input(description="Other titles for a role.")
+@b.input_type(description="Other titles for a role.")
 class RoleChangeInput:
     """See `roles.change_role`."""
 
@@ -164,21 +164,21 @@ class RoleChangeInput:
     title_en: str = strawberry.field(description="What it is called in English.")
 
 
-@strawberry.input(description="A role to delete.")
+@b.input_type(description="A role to delete.")
 class RoleDeleteInput:
     """See `roles.delete_role`."""
 
     id: b.ID = strawberry.field(description="The role; nobody may hold it any more.")
 
 
-@strawberry.type(description="A role that was deleted.")
+@b.output_type(description="A role that was deleted.")
 class RoleDeleted:
     """See `roles.delete_role`."""
 
     id: b.ID = strawberry.field(description="The former role.")
 
 
-@strawberry.input(description="One rule of a role.")
+@b.input_type(description="One rule of a role.")
 class RoleRuleInput:
     """See `roles.grant_to_role`."""
 
@@ -187,7 +187,7 @@ class RoleRuleInput:
     effect: RuleEffect = strawberry.field(default=RuleEffect.ALLOW, description="Whether the rule allows or denies.")
 
 
-@strawberry.input(description="A change of rules to rehearse.")
+@b.input_type(description="A change of rules to rehearse.")
 class PolicyProposeInput:
     """See `proposals.propose`."""
 
@@ -198,14 +198,14 @@ class PolicyProposeInput:
     reason: str = strawberry.field(description="Why the rules should change.")
 
 
-@strawberry.input(description="A rehearsed change to carry out.")
+@b.input_type(description="A rehearsed change to carry out.")
 class PolicyApplyInput:
     """See `proposals.apply_proposal`."""
 
     id: b.ID = strawberry.field(description="The proposal.")
 
 
-@strawberry.input(description="A new API client.")
+@b.input_type(description="A new API client.")
 class ApiClientCreateInput:
     """See `clients.create_client`."""
 
@@ -213,7 +213,7 @@ class ApiClientCreateInput:
     permissions: list[str] = strawberry.field(description="Patterns that cap its roles, for example `registry.*`.")
 
 
-@strawberry.input(description="A change of an API client; what is not sent stays as it is.")
+@b.input_type(description="A change of an API client; what is not sent stays as it is.")
 class ApiClientChangeInput:
     """See `clients.change_client`."""
 
@@ -222,7 +222,7 @@ class ApiClientChangeInput:
     is_active: bool | None = strawberry.field(default=UNSET, description="False switches all of its keys off.")
 
 
-@strawberry.input(description="A new key of an API client.")
+@b.input_type(description="A new key of an API client.")
 class ApiKeyCreateInput:
     """See `clients.create_key`."""
 
@@ -232,7 +232,7 @@ class ApiKeyCreateInput:
     )
 
 
-@strawberry.type(description="A new key. It is shown only here.")
+@b.output_type(description="A new key. It is shown only here.")
 class ApiKeyCreated:
     """See `clients.NewKey`."""
 
@@ -241,7 +241,7 @@ class ApiKeyCreated:
     expires_at: datetime = strawberry.field(description="When it ends.")
 
 
-@strawberry.input(description="A key to end.")
+@b.input_type(description="A key to end.")
 class ApiKeyRevokeInput:
     """See `clients.revoke_key`."""
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from cityloom.graph.context import GraphContext
 
 
-@strawberry.type(description="Something that can be allowed or denied.")
+@b.output_type(description="Something that can be allowed or denied.")
 class PermissionInfo:
     """See `core.module.Permission`."""
 
@@ -44,7 +44,7 @@ class PermissionInfo:
     title_en: str = strawberry.field(description="What it is called in English.")
 
 
-@strawberry.type(description="A role as shipped with the platform; the city's roles can take its rules over.")
+@b.output_type(description="A role as shipped with the platform; the city's roles can take its rules over.")
 class RoleTemplateInfo:
     """See `catalogue.RoleTemplate`."""
 
@@ -54,7 +54,7 @@ class RoleTemplateInfo:
     permissions: list[str] = strawberry.field(description="The permissions that it gives.")
 
 
-@strawberry.type(description="A permission that the caller has, and where.")
+@b.output_type(description="A permission that the caller has, and where.")
 class MyPermission:
     """One entry of `me.permissions`."""
 
@@ -62,7 +62,7 @@ class MyPermission:
     scope: AccessScope = strawberry.field(description="Where it holds.")
 
 
-@strawberry.type(description="How much of a protected field the caller sees.")
+@b.output_type(description="How much of a protected field the caller sees.")
 class MyField:
     """One entry of `me.fields`."""
 
@@ -70,7 +70,7 @@ class MyField:
     level: FieldLevel = strawberry.field(description="How much of it.")
 
 
-@strawberry.type(description="Who the caller is, and what they may do: what a user interface needs to know first.")
+@b.output_type(description="Who the caller is, and what they may do: what a user interface needs to know first.")
 class Me:
     """See `me`."""
 

@@ -97,7 +97,7 @@ class FieldLevel(Enum):
     ABSENT = strawberry.enum_value("ABSENT", description="Nothing: selecting it answers null and an error.")
 
 
-@strawberry.type(description="The rows that a permission reaches: the union of what is named.")
+@b.output_type(description="The rows that a permission reaches: the union of what is named.")
 class AccessScope:
     """See `core.principal.Scope`."""
 
@@ -129,7 +129,7 @@ class AccessScope:
         )
 
 
-@strawberry.type(description="What a change of rules does to one account and one permission.")
+@b.output_type(description="What a change of rules does to one account and one permission.")
 class AccessEffect:
     """See `proposals.Effect`."""
 
@@ -140,7 +140,7 @@ class AccessEffect:
     after: AccessScope | None = strawberry.field(description="Where it may do this then; null where nowhere.")
 
 
-@strawberry.type(description="How many accounts a change of rules affects in one way, for one permission.")
+@b.output_type(description="How many accounts a change of rules affects in one way, for one permission.")
 class AccessEffectCount:
     """One line of the totals."""
 
@@ -149,7 +149,7 @@ class AccessEffectCount:
     accounts: int = strawberry.field(description="How many accounts.")
 
 
-@strawberry.type(description="Who gains and who loses what by a change of rules.")
+@b.output_type(description="Who gains and who loses what by a change of rules.")
 class PolicyPreview:
     """See `proposals.Preview`."""
 
@@ -180,7 +180,7 @@ class PolicyPreview:
         )
 
 
-@strawberry.type(description="The smallest change that would allow what is refused.")
+@b.output_type(description="The smallest change that would allow what is refused.")
 class NearestGrant:
     """See `explanations.NearestGrant`."""
 
@@ -190,7 +190,7 @@ class NearestGrant:
     rule: str | None = strawberry.field(description="The rule to add or to take away.")
 
 
-@strawberry.type(description="Why an account may or may not do something.")
+@b.output_type(description="Why an account may or may not do something.")
 class AccessExplanation:
     """See `explanations.Explanation`."""
 

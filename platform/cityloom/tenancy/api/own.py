@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cityloom.graph.context import GraphContext
 
 
-@strawberry.type(description="A part of the platform that this city has switched on.")
+@b.output_type(description="A part of the platform that this city has switched on.")
 class CityModule:
     """One module."""
 
@@ -27,7 +27,7 @@ class CityModule:
     settings: b.JSON = strawberry.field(description="Those of its settings that front ends need, by name.")
 
 
-@strawberry.type(description="A bound that the platform sets this city.")
+@b.output_type(description="A bound that the platform sets this city.")
 class CityLimit:
     """One limit."""
 
@@ -36,7 +36,7 @@ class CityLimit:
     value: b.BigInt = strawberry.field(description="The bound.")
 
 
-@strawberry.type(description="The city (or district, town, community) that the caller's credential belongs to.")
+@b.output_type(description="The city (or district, town, community) that the caller's credential belongs to.")
 class City:
     """The caller's tenant."""
 

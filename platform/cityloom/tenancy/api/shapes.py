@@ -45,7 +45,7 @@ class PackChangeKind(Enum):
     REMOVE = strawberry.enum_value("-", description="It is removed.")
 
 
-@strawberry.type(description="A module as a tenant has it.")
+@b.output_type(description="A module as a tenant has it.")
 class TenantModule:
     """One module."""
 
@@ -57,7 +57,7 @@ class TenantModule:
     settings: b.JSON = strawberry.field(description="Settings that the tenant states; others have their defaults.")
 
 
-@strawberry.type(description="A limit as a tenant has it.")
+@b.output_type(description="A limit as a tenant has it.")
 class TenantLimit:
     """One limit."""
 
@@ -67,7 +67,7 @@ class TenantLimit:
     is_default: bool = strawberry.field(description="Whether it is the platform's default.")
 
 
-@strawberry.type(description="One time that a pack was applied to a tenant and changed something.")
+@b.output_type(description="One time that a pack was applied to a tenant and changed something.")
 class PackApplication:
     """A past application."""
 
@@ -79,7 +79,7 @@ class PackApplication:
     removed: int = strawberry.field(description="Rows that were removed.")
 
 
-@strawberry.type(description="A city as operators see it: how it is set up, and none of its data.")
+@b.output_type(description="A city as operators see it: how it is set up, and none of its data.")
 class Tenant:
     """One tenant."""
 
@@ -98,7 +98,7 @@ class Tenant:
     limits: list[TenantLimit] = strawberry.field(description="Every limit, by name.")
 
 
-@strawberry.type(description="A value that a plan would change.")
+@b.output_type(description="A value that a plan would change.")
 class PackFieldChange:
     """One field of a changed row."""
 
@@ -107,7 +107,7 @@ class PackFieldChange:
     new: b.JSON | None = strawberry.field(description="The value that the pack states.")
 
 
-@strawberry.type(description="One row that a plan would add, change or remove.")
+@b.output_type(description="One row that a plan would add, change or remove.")
 class PackChange:
     """One line of a plan."""
 
@@ -117,7 +117,7 @@ class PackChange:
     fields: list[PackFieldChange] = strawberry.field(description="Values that change, for a changed row.")
 
 
-@strawberry.type(description="How many rows of one table a plan would change.")
+@b.output_type(description="How many rows of one table a plan would change.")
 class PackCount:
     """Counts of one table."""
 
@@ -145,7 +145,7 @@ def _changes(
     ]
 
 
-@strawberry.type(description="The difference between a pack and what the tenant is.")
+@b.output_type(description="The difference between a pack and what the tenant is.")
 class PackPlan:
     """A plan."""
 
@@ -163,7 +163,7 @@ class PackPlan:
     )
 
 
-@strawberry.type(description="One file of a pack.")
+@b.output_type(description="One file of a pack.")
 class PackFile:
     """A file."""
 
@@ -171,7 +171,7 @@ class PackFile:
     content: str = strawberry.field(description="Its text.")
 
 
-@strawberry.type(description="A tenant's pack as the database has it.")
+@b.output_type(description="A tenant's pack as the database has it.")
 class PackExport:
     """An export."""
 
@@ -179,7 +179,7 @@ class PackExport:
     files: list[PackFile] = strawberry.field(description="Its files in canonical form, by path.")
 
 
-@strawberry.input(description="One file of a pack.")
+@b.input_type(description="One file of a pack.")
 class PackFileInput:
     """A file to read."""
 
@@ -187,7 +187,7 @@ class PackFileInput:
     content: str = strawberry.field(description="Its text.")
 
 
-@strawberry.input(description="A pack: either its files, or the name of a folder that the server has. Exactly one.")
+@b.input_type(description="A pack: either its files, or the name of a folder that the server has. Exactly one.")
 class PackInput:
     """Where a pack comes from."""
 
@@ -197,7 +197,7 @@ class PackInput:
     )
 
 
-@strawberry.input(description="A pack to apply.")
+@b.input_type(description="A pack to apply.")
 class PackApplyInput(PackInput):
     """A pack, and what is expected of it."""
 
@@ -206,7 +206,7 @@ class PackApplyInput(PackInput):
     )
 
 
-@strawberry.input(description="A tenant to suspend.")
+@b.input_type(description="A tenant to suspend.")
 class TenantSuspendInput:
     """Which, and why."""
 
@@ -214,14 +214,14 @@ class TenantSuspendInput:
     reason: str = strawberry.field(description="Why; it is recorded, and shown to operators. At most 500 characters.")
 
 
-@strawberry.input(description="A tenant to resume.")
+@b.input_type(description="A tenant to resume.")
 class TenantResumeInput:
     """Which."""
 
     slug: str = strawberry.field(description="The tenant.")
 
 
-@strawberry.input(description="A module to switch on for a tenant, or new settings for it.")
+@b.input_type(description="A module to switch on for a tenant, or new settings for it.")
 class TenantModuleEnableInput:
     """Which module, with which settings."""
 
@@ -232,7 +232,7 @@ class TenantModuleEnableInput:
     )
 
 
-@strawberry.input(description="A module to switch off for a tenant. Its data stay.")
+@b.input_type(description="A module to switch off for a tenant. Its data stay.")
 class TenantModuleDisableInput:
     """Which module."""
 
@@ -240,7 +240,7 @@ class TenantModuleDisableInput:
     module: str = strawberry.field(description="The module's name.")
 
 
-@strawberry.input(description="A limit of a tenant.")
+@b.input_type(description="A limit of a tenant.")
 class TenantLimitSetInput:
     """Which limit, and how much."""
 

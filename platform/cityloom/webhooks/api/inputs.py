@@ -18,7 +18,7 @@ _DOCUMENT = (
 _RATE = "Deliveries a second at most, from 1 to 10,000; nothing: no limit."
 
 
-@strawberry.input(description="A condition on one fact of an event: `eq`, or `in`.")
+@b.input_type(description="A condition on one fact of an event: `eq`, or `in`.")
 class WebhookFactInput:
     """See `matching.satisfies`."""
 
@@ -27,7 +27,7 @@ class WebhookFactInput:
     in_: list[b.JSON] | None = strawberry.field(name="in", default=None, description="The fact is one of these.")
 
 
-@strawberry.input(description="What an event must be like to be delivered; all of it.")
+@b.input_type(description="What an event must be like to be delivered; all of it.")
 class WebhookFilterInput:
     """See `matching.satisfies`."""
 
@@ -35,7 +35,7 @@ class WebhookFilterInput:
     changed: list[str] = strawberry.field(default_factory=list, description="One of these fields has changed.")
 
 
-@strawberry.input(description="A header of your own.")
+@b.input_type(description="A header of your own.")
 class WebhookHeaderInput:
     """See `endpoints.create_endpoint`."""
 
@@ -43,7 +43,7 @@ class WebhookHeaderInput:
     value: str = strawberry.field(description="Its value: visible ASCII; it is stored encrypted and not shown again.")
 
 
-@strawberry.input(description="A webhook endpoint to create.")
+@b.input_type(description="A webhook endpoint to create.")
 class WebhookEndpointCreateInput:
     """See `endpoints.create_endpoint`."""
 
@@ -59,7 +59,7 @@ class WebhookEndpointCreateInput:
     description: str = strawberry.field(default="", description="What it is for, at most 500 characters.")
 
 
-@strawberry.input(description="What to change of a webhook endpoint; what is left out stays.")
+@b.input_type(description="What to change of a webhook endpoint; what is left out stays.")
 class WebhookEndpointChangeInput:
     """See `endpoints.change_endpoint`."""
 
@@ -81,28 +81,28 @@ class WebhookEndpointChangeInput:
     description: str | None = strawberry.field(default=UNSET, description="What it is for.")
 
 
-@strawberry.input(description="A webhook endpoint to pause.")
+@b.input_type(description="A webhook endpoint to pause.")
 class WebhookEndpointPauseInput:
     """See `endpoints.pause_endpoint`."""
 
     id: b.ID = strawberry.field(description="The endpoint.")
 
 
-@strawberry.input(description="A webhook endpoint to resume.")
+@b.input_type(description="A webhook endpoint to resume.")
 class WebhookEndpointResumeInput:
     """See `endpoints.resume_endpoint`."""
 
     id: b.ID = strawberry.field(description="The endpoint.")
 
 
-@strawberry.input(description="A webhook endpoint to close.")
+@b.input_type(description="A webhook endpoint to close.")
 class WebhookEndpointDeleteInput:
     """See `endpoints.close_endpoint`."""
 
     id: b.ID = strawberry.field(description="The endpoint.")
 
 
-@strawberry.input(description="A further key for a webhook endpoint.")
+@b.input_type(description="A further key for a webhook endpoint.")
 class WebhookEndpointKeyRotateInput:
     """See `keys.rotate_key`."""
 
@@ -112,14 +112,14 @@ class WebhookEndpointKeyRotateInput:
     )
 
 
-@strawberry.input(description="A key that shall sign no more.")
+@b.input_type(description="A key that shall sign no more.")
 class WebhookEndpointKeyRetireInput:
     """See `keys.retire_key`."""
 
     id: b.ID = strawberry.field(description="The key.")
 
 
-@strawberry.input(description="A test of a webhook endpoint.")
+@b.input_type(description="A test of a webhook endpoint.")
 class WebhookEndpointTestInput:
     """See `deliveries.send_test`."""
 
@@ -129,7 +129,7 @@ class WebhookEndpointTestInput:
     )
 
 
-@strawberry.input(description="Deliveries to send again: those named, a range, or all that are missing.")
+@b.input_type(description="Deliveries to send again: those named, a range, or all that are missing.")
 class WebhookEndpointReplayInput:
     """See `deliveries.replay`."""
 
@@ -142,14 +142,14 @@ class WebhookEndpointReplayInput:
     )
 
 
-@strawberry.input(description="A webhook endpoint to examine.")
+@b.input_type(description="A webhook endpoint to examine.")
 class WebhookEndpointCertifyInput:
     """See `deliveries.certify_endpoint`."""
 
     id: b.ID = strawberry.field(description="The endpoint.")
 
 
-@strawberry.input(description="An endpoint to try on what has happened lately, without creating it.")
+@b.input_type(description="An endpoint to try on what has happened lately, without creating it.")
 class WebhookEndpointDryRunInput:
     """See `trial.dry_run`."""
 
@@ -159,7 +159,7 @@ class WebhookEndpointDryRunInput:
     limit: int = strawberry.field(default=5, description="How many bodies to show, at most 20.")
 
 
-@strawberry.type(description="A new key. Its secret is shown only here.")
+@b.output_type(description="A new key. Its secret is shown only here.")
 class WebhookKeyCreated:
     """See `keys.NewKey`."""
 
@@ -171,7 +171,7 @@ class WebhookKeyCreated:
     public_key: str | None = strawberry.field(description="`whpk_…`, to verify signatures `v1a` with; null for HMAC.")
 
 
-@strawberry.type(description="A new endpoint with its first keys, whose secrets are shown only here.")
+@b.output_type(description="A new endpoint with its first keys, whose secrets are shown only here.")
 class WebhookEndpointCreated:
     """See `endpoints.NewEndpoint`."""
 
@@ -179,7 +179,7 @@ class WebhookEndpointCreated:
     keys: list[WebhookKeyCreated] = strawberry.field(description="A key of either algorithm; both sign.")
 
 
-@strawberry.type(description="A body that would have been sent.")
+@b.output_type(description="A body that would have been sent.")
 class WebhookSample:
     """See `trial.DryRun`."""
 
@@ -188,7 +188,7 @@ class WebhookSample:
     body: str = strawberry.field(description="The body, byte for byte.")
 
 
-@strawberry.type(description="What an endpoint would have got of the newest events.")
+@b.output_type(description="What an endpoint would have got of the newest events.")
 class WebhookDryRun:
     """See `trial.DryRun`."""
 

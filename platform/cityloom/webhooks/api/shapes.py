@@ -38,7 +38,7 @@ def _of_own(row: Any, reach: b.Reach) -> ColumnElement[bool]:  # noqa: ANN401 - 
     return exists().where(endpoint.id == row.endpoint_id, reach.caller(endpoint.owner_account_id))
 
 
-@strawberry.type(description="A condition on one fact of an event.")
+@b.output_type(description="A condition on one fact of an event.")
 class WebhookFactCondition:
     """See `matching.satisfies`."""
 
@@ -46,7 +46,7 @@ class WebhookFactCondition:
     values: list[b.JSON] = strawberry.field(description="The event's fact is one of these.")
 
 
-@strawberry.type(description="What an event must be like to be delivered.")
+@b.output_type(description="What an event must be like to be delivered.")
 class WebhookFilter:
     """See `matching.satisfies`."""
 
@@ -65,7 +65,7 @@ def _filters(rows: list[Any], _services: object) -> list[WebhookFilter | None]:
     ]
 
 
-@strawberry.type(description="One probe of an examination.")
+@b.output_type(description="One probe of an examination.")
 class WebhookProbe:
     """See `certify.Probe`."""
 

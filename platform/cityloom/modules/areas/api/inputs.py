@@ -23,7 +23,7 @@ _CODES = "New codes for areas that move along, where the old ones would not begi
 _FINGERPRINT = "The `fingerprint` of the plan that you have looked at."
 
 
-@strawberry.input(description="A position on the earth.")
+@b.input_type(description="A position on the earth.")
 class PositionInput:
     """Longitude, latitude and their datum."""
 
@@ -38,7 +38,7 @@ def position_of(position: PositionInput) -> tuple[float, float]:
     return to_wgs84(position.longitude, position.latitude, Datum(str(position.system.value)))
 
 
-@strawberry.input(description="A new area.")
+@b.input_type(description="A new area.")
 class AreaCreateInput:
     """See `service.create_area`."""
 
@@ -63,7 +63,7 @@ class AreaCreateInput:
     stated_residents: int | None = strawberry.field(default=None, description="Residents as the city states them.")
 
 
-@strawberry.input(description="A change of an area; what is not sent stays as it is.")
+@b.input_type(description="A change of an area; what is not sent stays as it is.")
 class AreaRenameInput:
     """See `service.change_area`."""
 
@@ -76,7 +76,7 @@ class AreaRenameInput:
     centre: PositionInput | None = strawberry.field(default=UNSET, description="Its centre; null takes it away.")
 
 
-@strawberry.input(description="A boundary for an area.")
+@b.input_type(description="A boundary for an area.")
 class AreaBoundarySetInput:
     """See `service.set_boundary`."""
 
@@ -87,7 +87,7 @@ class AreaBoundarySetInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="The end of an area's validity.")
+@b.input_type(description="The end of an area's validity.")
 class AreaCloseInput:
     """See `service.close_area`."""
 
@@ -98,7 +98,7 @@ class AreaCloseInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A new code for an area that moves along.")
+@b.input_type(description="A new code for an area that moves along.")
 class AreaNewCodeInput:
     """One entry of `restructure.Codes`."""
 
@@ -106,7 +106,7 @@ class AreaNewCodeInput:
     code: str = strawberry.field(description="Its code from now on.")
 
 
-@strawberry.input(description="A move of an area into another parent.")
+@b.input_type(description="A move of an area into another parent.")
 class AreaMovePlanInput:
     """See `restructure.plan_move`."""
 
@@ -115,14 +115,14 @@ class AreaMovePlanInput:
     new_codes: list[AreaNewCodeInput] = strawberry.field(default_factory=list, description=_CODES)
 
 
-@strawberry.input(description="A move that was planned.")
+@b.input_type(description="A move that was planned.")
 class AreaMoveApplyInput(AreaMovePlanInput):
     """See `restructure.apply_move`."""
 
     fingerprint: str = strawberry.field(description=_FINGERPRINT)
 
 
-@strawberry.input(description="A merger of areas into another one of the same level.")
+@b.input_type(description="A merger of areas into another one of the same level.")
 class AreaMergePlanInput:
     """See `restructure.plan_merge`."""
 
@@ -132,14 +132,14 @@ class AreaMergePlanInput:
     new_codes: list[AreaNewCodeInput] = strawberry.field(default_factory=list, description=_CODES)
 
 
-@strawberry.input(description="A merger that was planned.")
+@b.input_type(description="A merger that was planned.")
 class AreaMergeApplyInput(AreaMergePlanInput):
     """See `restructure.apply_merge`."""
 
     fingerprint: str = strawberry.field(description=_FINGERPRINT)
 
 
-@strawberry.input(description="One of the areas that a split makes.")
+@b.input_type(description="One of the areas that a split makes.")
 class AreaSplitPartInput:
     """See `restructure.Part`."""
 
@@ -157,7 +157,7 @@ class AreaSplitPartInput:
     )
 
 
-@strawberry.input(description="A split of an area into new ones.")
+@b.input_type(description="A split of an area into new ones.")
 class AreaSplitPlanInput:
     """See `restructure.plan_split`."""
 
@@ -167,14 +167,14 @@ class AreaSplitPlanInput:
     new_codes: list[AreaNewCodeInput] = strawberry.field(default_factory=list, description=_CODES)
 
 
-@strawberry.input(description="A split that was planned.")
+@b.input_type(description="A split that was planned.")
 class AreaSplitApplyInput(AreaSplitPlanInput):
     """See `restructure.apply_split`."""
 
     fingerprint: str = strawberry.field(description=_FINGERPRINT)
 
 
-@strawberry.type(description="How many things of one sort a plan touches.")
+@b.output_type(description="How many things of one sort a plan touches.")
 class AreaPlanCount:
     """One line of a plan."""
 
@@ -182,7 +182,7 @@ class AreaPlanCount:
     count: int = strawberry.field(description="How many, when the plan was made.")
 
 
-@strawberry.type(description="What a change of the tree would touch. Nothing is changed by making a plan.")
+@b.output_type(description="What a change of the tree would touch. Nothing is changed by making a plan.")
 class AreaPlan:
     """See `restructure.Plan`."""
 

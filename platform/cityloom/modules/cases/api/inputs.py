@@ -14,7 +14,7 @@ _VERSION = "The `version` that you read; the change is refused as STALE if it is
 _TRANSITION = "The workflow's transition, where it has several of this kind from the case's state. Or nothing."
 
 
-@strawberry.input(description="Something that somebody noticed. Send `position`, `areaId` or both.")
+@b.input_type(description="Something that somebody noticed. Send `position`, `areaId` or both.")
 class CaseReportInput:
     """See `service.report`."""
 
@@ -41,7 +41,7 @@ class CaseReportInput:
     )
 
 
-@strawberry.input(description="What another system reports: things by their codes, and the number that it gave it.")
+@b.input_type(description="What another system reports: things by their codes, and the number that it gave it.")
 class CaseIntakeInput:
     """See `service.take_in`."""
 
@@ -63,7 +63,7 @@ class CaseIntakeInput:
     photos: list[b.ID] = strawberry.field(default_factory=list, description="Your uploads that show it, at most 20.")
 
 
-@strawberry.input(description="A department or a person that is called in. Send one of the two, or both.")
+@b.input_type(description="A department or a person that is called in. Send one of the two, or both.")
 class CaseHandlerInput:
     """See `service.Handler`."""
 
@@ -72,7 +72,7 @@ class CaseHandlerInput:
     instruction: str | None = strawberry.field(default=None, description="What they are asked to do.")
 
 
-@strawberry.input(description="A photo or video that comes with a step.")
+@b.input_type(description="A photo or video that comes with a step.")
 class CasePhotoInput:
     """See `service.photos.attach`."""
 
@@ -82,7 +82,7 @@ class CasePhotoInput:
     )
 
 
-@strawberry.input(description="A step of a case.")
+@b.input_type(description="A step of a case.")
 class CaseStepInput:
     """What every step takes."""
 
@@ -95,7 +95,7 @@ class CaseStepInput:
     )
 
 
-@strawberry.input(description="Whom a case is given to; the matter's own department where nobody is named.")
+@b.input_type(description="Whom a case is given to; the matter's own department where nobody is named.")
 class CaseGiveInput(CaseStepInput):
     """See `service.act`."""
 
@@ -106,21 +106,21 @@ class CaseGiveInput(CaseStepInput):
     )
 
 
-@strawberry.input(description="A step that is made on the spot.")
+@b.input_type(description="A step that is made on the spot.")
 class CaseFieldInput(CaseStepInput):
     """See `service.act`."""
 
     position: PositionInput | None = strawberry.field(default=None, description="Where the actor is now.")
 
 
-@strawberry.input(description="A step by which somebody says how satisfied they are.")
+@b.input_type(description="A step by which somebody says how satisfied they are.")
 class CaseJudgeInput(CaseFieldInput):
     """See `service.act`."""
 
     satisfaction: int | None = strawberry.field(default=None, description="How satisfied, 1 to 5.")
 
 
-@strawberry.input(description="Any transition of a case's workflow, by its code, with all that a step may need.")
+@b.input_type(description="Any transition of a case's workflow, by its code, with all that a step may need.")
 class CaseActInput:
     """See `service.act`."""
 
@@ -140,7 +140,7 @@ class CaseActInput:
     satisfaction: int | None = strawberry.field(default=None, description="How satisfied, 1 to 5.")
 
 
-@strawberry.input(description="A comment on a case; no clock moves.")
+@b.input_type(description="A comment on a case; no clock moves.")
 class CaseCommentInput:
     """See `service.comment`."""
 
@@ -148,7 +148,7 @@ class CaseCommentInput:
     text: str = strawberry.field(description="What is said, 1 to 2,000 characters.")
 
 
-@strawberry.input(description="A reminder (催办) to whoever has a case in hand; no clock moves.")
+@b.input_type(description="A reminder (催办) to whoever has a case in hand; no clock moves.")
 class CaseRemindInput:
     """See `service.remind`."""
 
@@ -156,7 +156,7 @@ class CaseRemindInput:
     text: str = strawberry.field(description="What is said, 1 to 2,000 characters.")
 
 
-@strawberry.input(description="A deadline that a supervisor sets (限期督办) for the state that a case is in.")
+@b.input_type(description="A deadline that a supervisor sets (限期督办) for the state that a case is in.")
 class CaseSuperviseInput:
     """See `service.supervise`."""
 
@@ -166,7 +166,7 @@ class CaseSuperviseInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A duplicate that is joined to the case that stays.")
+@b.input_type(description="A duplicate that is joined to the case that stays.")
 class CaseMergeInput:
     """See `service.merge`."""
 
@@ -176,7 +176,7 @@ class CaseMergeInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A return visit (回访) after a case was closed.")
+@b.input_type(description="A return visit (回访) after a case was closed.")
 class CaseVisitReturnInput:
     """See `service.visit`."""
 
@@ -186,7 +186,7 @@ class CaseVisitReturnInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A co-handler's answer.")
+@b.input_type(description="A co-handler's answer.")
 class CaseTaskAnswerInput:
     """See `service.answer`."""
 
@@ -196,7 +196,7 @@ class CaseTaskAnswerInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A matter that somebody asks to be admitted (准入申请).")
+@b.input_type(description="A matter that somebody asks to be admitted (准入申请).")
 class MatterProposeInput:
     """See `service.catalogue.propose`."""
 
@@ -208,7 +208,7 @@ class MatterProposeInput:
     priority: CasePriority | None = strawberry.field(default=None, description="How urgent its cases are.")
 
 
-@strawberry.input(description="The decision on a proposed matter; never by who proposed it.")
+@b.input_type(description="The decision on a proposed matter; never by who proposed it.")
 class MatterDecideInput:
     """See `service.catalogue.decide`."""
 
@@ -216,7 +216,7 @@ class MatterDecideInput:
     is_admitted: bool = strawberry.field(description="Whether it is admitted.")
 
 
-@strawberry.input(description="A workflow as in a city's pack.")
+@b.input_type(description="A workflow as in a city's pack.")
 class WorkflowPublishInput:
     """See `service.publish`."""
 
@@ -228,7 +228,7 @@ class WorkflowPublishInput:
     )
 
 
-@strawberry.input(description="A workflow that is tried against the city as it is; nothing is changed.")
+@b.input_type(description="A workflow that is tried against the city as it is; nothing is changed.")
 class WorkflowRehearseInput:
     """See `service.rehearse`."""
 

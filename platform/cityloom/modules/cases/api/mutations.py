@@ -12,6 +12,7 @@ from sqlalchemy import select
 from cityloom.core.errors import InvalidInput
 from cityloom.core.ids import decode_id
 from cityloom.core.work import Work
+from cityloom.graph import bound as b
 from cityloom.graph.given import word
 from cityloom.graph.mutations import mutation, mutation_root
 from cityloom.modules.areas.api.inputs import position_of
@@ -209,7 +210,7 @@ async def _publish(work: Work, input: i.WorkflowPublishInput) -> m.WorkflowVersi
     return await service.publish(work, _definition(input.definition), carries_over=input.carries_over)
 
 
-@strawberry.type(description="A fault of a workflow, and where it is.")
+@b.output_type(description="A fault of a workflow, and where it is.")
 class WorkflowFault:
     """See `flow.Fault`."""
 
@@ -218,7 +219,7 @@ class WorkflowFault:
     en: str = strawberry.field(description="What is wrong, in English.")
 
 
-@strawberry.type(description="Open cases in one state of a workflow, in all of its versions.")
+@b.output_type(description="Open cases in one state of a workflow, in all of its versions.")
 class WorkflowStateCount:
     """One line of the dry run over the open cases."""
 
@@ -229,7 +230,7 @@ class WorkflowStateCount:
     )
 
 
-@strawberry.type(description="What publishing a workflow would meet. Nothing was changed.")
+@b.output_type(description="What publishing a workflow would meet. Nothing was changed.")
 class WorkflowRehearsal:
     """See `service.rehearse`."""
 

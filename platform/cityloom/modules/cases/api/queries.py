@@ -150,7 +150,7 @@ def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return when((condition, 1), else_=0)
 
 
-@strawberry.type(description="What the return visits of a drawn sample say of all closed cases of a period.")
+@b.output_type(description="What the return visits of a drawn sample say of all closed cases of a period.")
 class CaseSampleResult:
     """See `service.SampleResult`."""
 

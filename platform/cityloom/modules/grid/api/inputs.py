@@ -14,7 +14,7 @@ from cityloom.modules.grid.api.words import PatrolKind, ScorePer, VisitMethod, V
 _VERSION = "The `version` that you read; the change is refused as STALE if it is not the current one. Or nothing."
 
 
-@strawberry.input(description="Somebody gets a post.")
+@b.input_type(description="Somebody gets a post.")
 class PostAssignInput:
     """See `service.assign_post`."""
 
@@ -27,7 +27,7 @@ class PostAssignInput:
     )
 
 
-@strawberry.input(description="Somebody leaves a post.")
+@b.input_type(description="Somebody leaves a post.")
 class PostReleaseInput:
     """See `service.release_post`."""
 
@@ -38,7 +38,7 @@ class PostReleaseInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A shift to be planned.")
+@b.input_type(description="A shift to be planned.")
 class ShiftPlanInput:
     """See `service.plan_shift`."""
 
@@ -51,7 +51,7 @@ class ShiftPlanInput:
     note: str | None = strawberry.field(default=None, description="A note, at most 500 characters.")
 
 
-@strawberry.input(description="A shift that will not take place.")
+@b.input_type(description="A shift that will not take place.")
 class ShiftCancelInput:
     """See `service.cancel_shift`."""
 
@@ -59,7 +59,7 @@ class ShiftCancelInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="The caller begins a shift of theirs.")
+@b.input_type(description="The caller begins a shift of theirs.")
 class ShiftCheckInInput:
     """See `service.check_in`."""
 
@@ -67,7 +67,7 @@ class ShiftCheckInInput:
     position: PositionInput = strawberry.field(description="Where the caller is.")
 
 
-@strawberry.input(description="The caller ends a shift of theirs.")
+@b.input_type(description="The caller ends a shift of theirs.")
 class ShiftCheckOutInput:
     """See `service.check_out`."""
 
@@ -75,7 +75,7 @@ class ShiftCheckOutInput:
     position: PositionInput = strawberry.field(description="Where the caller is.")
 
 
-@strawberry.input(description="The caller sets out on a patrol.")
+@b.input_type(description="The caller sets out on a patrol.")
 class PatrolStartInput:
     """See `service.start_patrol`."""
 
@@ -83,7 +83,7 @@ class PatrolStartInput:
     kind: PatrolKind = strawberry.field(default=PatrolKind.ROUTINE, description="What kind of patrol it is.")
 
 
-@strawberry.input(description="Where somebody was at a moment.")
+@b.input_type(description="Where somebody was at a moment.")
 class TrackPointInput:
     """One point."""
 
@@ -93,7 +93,7 @@ class TrackPointInput:
     accuracy_m: float | None = strawberry.field(default=None, description="How exact that is, in metres.")
 
 
-@strawberry.input(description="Points of a patrol, in any order and as late as 48 hours after its end.")
+@b.input_type(description="Points of a patrol, in any order and as late as 48 hours after its end.")
 class PatrolTrackAppendInput:
     """See `service.append_track`."""
 
@@ -105,14 +105,14 @@ class PatrolTrackAppendInput:
     system: CoordinateSystem = strawberry.field(default=CoordinateSystem.WGS84, description="The datum of all points.")
 
 
-@strawberry.input(description="The caller ends a patrol.")
+@b.input_type(description="The caller ends a patrol.")
 class PatrolStopInput:
     """See `service.stop_patrol`."""
 
     id: b.ID = strawberry.field(description="The patrol.")
 
 
-@strawberry.input(description="A day to be held against the rule of daily patrols.")
+@b.input_type(description="A day to be held against the rule of daily patrols.")
 class PatrolDaysEvaluateInput:
     """See `service.evaluate_days`."""
 
@@ -120,7 +120,7 @@ class PatrolDaysEvaluateInput:
     day: date | None = strawberry.field(default=None, description="The civil day; yesterday where nothing is sent.")
 
 
-@strawberry.input(description="Something of the registry that was changed because of a visit.")
+@b.input_type(description="Something of the registry that was changed because of a visit.")
 class VisitChangeInput:
     """See `service.Changed`."""
 
@@ -128,7 +128,7 @@ class VisitChangeInput:
     note: str | None = strawberry.field(default=None, description="What was changed, at most 500 characters.")
 
 
-@strawberry.input(description="A visit that the caller made: to a dwelling, a household, or both.")
+@b.input_type(description="A visit that the caller made: to a dwelling, a household, or both.")
 class VisitRecordInput:
     """See `service.record_visit`."""
 
@@ -147,7 +147,7 @@ class VisitRecordInput:
     )
 
 
-@strawberry.input(description="The caller's report of a day.")
+@b.input_type(description="The caller's report of a day.")
 class DailyReportSubmitInput:
     """See `service.submit_report`."""
 
@@ -156,7 +156,7 @@ class DailyReportSubmitInput:
     day: date | None = strawberry.field(default=None, description="The civil day; today where nothing is sent.")
 
 
-@strawberry.input(description="A report that was read.")
+@b.input_type(description="A report that was read.")
 class DailyReportAcknowledgeInput:
     """See `service.acknowledge_report`."""
 
@@ -165,7 +165,7 @@ class DailyReportAcknowledgeInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="One term of a formula.")
+@b.input_type(description="One term of a formula.")
 class ScoreTermInput:
     """See `formula.Term`."""
 
@@ -179,7 +179,7 @@ class ScoreTermInput:
     cap_milli: int | None = strawberry.field(default=None, description="At most so many thousandths, up or down.")
 
 
-@strawberry.input(description="A formula, or a further version of one.")
+@b.input_type(description="A formula, or a further version of one.")
 class ScoreFormulaPublishInput:
     """See `service.publish_formula`."""
 
@@ -189,7 +189,7 @@ class ScoreFormulaPublishInput:
     terms: list[ScoreTermInput] = strawberry.field(description="Its terms, 1 to 20; their points are added.")
 
 
-@strawberry.input(description="A period to be scored.")
+@b.input_type(description="A period to be scored.")
 class ScorePeriodCalculateInput:
     """See `service.calculate_period`."""
 
@@ -199,7 +199,7 @@ class ScorePeriodCalculateInput:
     ends_on: date = strawberry.field(description="The first day that does not count; a year later at most.")
 
 
-@strawberry.input(description="A draft to be calculated again.")
+@b.input_type(description="A draft to be calculated again.")
 class ScorePeriodRecalculateInput:
     """See `service.recalculate_period`."""
 
@@ -207,7 +207,7 @@ class ScorePeriodRecalculateInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A draft to be published.")
+@b.input_type(description="A draft to be published.")
 class ScorePeriodPublishInput:
     """See `service.publish_period`."""
 
@@ -215,7 +215,7 @@ class ScorePeriodPublishInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="The caller's appeal against a score of theirs.")
+@b.input_type(description="The caller's appeal against a score of theirs.")
 class ScoreAppealFileInput:
     """See `service.file_appeal`."""
 
@@ -223,7 +223,7 @@ class ScoreAppealFileInput:
     reason: str = strawberry.field(description="Why it is wrong, 1 to 2,000 characters.")
 
 
-@strawberry.input(description="What is decided about an appeal.")
+@b.input_type(description="What is decided about an appeal.")
 class ScoreAppealDecideInput:
     """See `service.decide_appeal`."""
 
@@ -236,7 +236,7 @@ class ScoreAppealDecideInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="An award for a worker.")
+@b.input_type(description="An award for a worker.")
 class AwardGrantInput:
     """See `service.grant_award`."""
 
@@ -245,7 +245,7 @@ class AwardGrantInput:
     citation: str | None = strawberry.field(default=None, description="For what, at most 1,000 characters.")
 
 
-@strawberry.input(description="An award to be taken back.")
+@b.input_type(description="An award to be taken back.")
 class AwardRevokeInput:
     """See `service.revoke_award`."""
 

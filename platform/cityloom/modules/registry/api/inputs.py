@@ -17,7 +17,7 @@ _IDENTITY = "The whole identity number, 18 characters; birth date and sex follow
 _PHONE = "The whole mobile number, with +86 or not. It is stored encrypted."
 
 
-@strawberry.input(description="A new building.")
+@b.input_type(description="A new building.")
 class BuildingCreateInput:
     """See `service.create_building`."""
 
@@ -29,7 +29,7 @@ class BuildingCreateInput:
     position: PositionInput | None = strawberry.field(default=UNSET, description="Where it stands.")
 
 
-@strawberry.input(description="A change of a building; what is not sent stays as it is.")
+@b.input_type(description="A change of a building; what is not sent stays as it is.")
 class BuildingChangeInput:
     """See `service.change_building`."""
 
@@ -44,7 +44,7 @@ class BuildingChangeInput:
     position: PositionInput | None = strawberry.field(default=UNSET, description="Where it stands; null: not known.")
 
 
-@strawberry.input(description="A building that lies in another area.")
+@b.input_type(description="A building that lies in another area.")
 class BuildingMoveInput:
     """See `service.move_building`."""
 
@@ -53,7 +53,7 @@ class BuildingMoveInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A new dwelling.")
+@b.input_type(description="A new dwelling.")
 class DwellingCreateInput:
     """See `service.create_dwelling`."""
 
@@ -65,7 +65,7 @@ class DwellingCreateInput:
     size_dm2: int | None = strawberry.field(default=UNSET, description=_SIZE)
 
 
-@strawberry.input(description="A change of a dwelling; what is not sent stays as it is.")
+@b.input_type(description="A change of a dwelling; what is not sent stays as it is.")
 class DwellingChangeInput:
     """See `service.change_dwelling`."""
 
@@ -78,7 +78,7 @@ class DwellingChangeInput:
     size_dm2: int | None = strawberry.field(default=UNSET, description=_SIZE)
 
 
-@strawberry.input(description="A dwelling that was recorded in the wrong building.")
+@b.input_type(description="A dwelling that was recorded in the wrong building.")
 class DwellingMoveInput:
     """See `service.move_dwelling`."""
 
@@ -87,7 +87,7 @@ class DwellingMoveInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A new household: in a dwelling, or directly in an area. Send one of the two.")
+@b.input_type(description="A new household: in a dwelling, or directly in an area. Send one of the two.")
 class HouseholdCreateInput:
     """See `service.create_household`."""
 
@@ -97,7 +97,7 @@ class HouseholdCreateInput:
     area_id: b.ID | None = strawberry.field(default=None, description="The area, where the dwelling is not known.")
 
 
-@strawberry.input(description="A change of a household; what is not sent stays as it is.")
+@b.input_type(description="A change of a household; what is not sent stays as it is.")
 class HouseholdChangeInput:
     """See `service.change_household`."""
 
@@ -107,7 +107,7 @@ class HouseholdChangeInput:
     kind: HouseholdKind | None = strawberry.field(default=UNSET, description="What kind of household it is.")
 
 
-@strawberry.input(description="A household that lives elsewhere.")
+@b.input_type(description="A household that lives elsewhere.")
 class HouseholdMoveInput:
     """See `service.move_household`."""
 
@@ -117,7 +117,7 @@ class HouseholdMoveInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A new resident.")
+@b.input_type(description="A new resident.")
 class ResidentCreateInput:
     """See `service.create_resident`."""
 
@@ -132,7 +132,7 @@ class ResidentCreateInput:
     )
 
 
-@strawberry.input(description="A change of a resident; what is not sent stays as it is.")
+@b.input_type(description="A change of a resident; what is not sent stays as it is.")
 class ResidentChangeInput:
     """See `service.change_resident`."""
 
@@ -148,7 +148,7 @@ class ResidentChangeInput:
     )
 
 
-@strawberry.input(description="A resident who lives in another household, or has come back.")
+@b.input_type(description="A resident who lives in another household, or has come back.")
 class ResidentMoveInput:
     """See `service.move_resident`."""
 
@@ -161,7 +161,7 @@ class ResidentMoveInput:
     version: int | None = strawberry.field(default=None, description=_VERSION)
 
 
-@strawberry.input(description="A resident who does not live here any more.")
+@b.input_type(description="A resident who does not live here any more.")
 class ResidentLeaveInput:
     """See `service.leave`."""
 
