@@ -45,6 +45,7 @@ from cityloom.app import platform
 from cityloom.core import logs
 from cityloom.core.database import asyncpg_arguments
 from cityloom.core.embedded import EmbeddedPostgres
+from cityloom.core.embedded.refusals import EmbeddedDatabaseFailed
 from cityloom.core.ids import tenant_tag
 from cityloom.core.migrations import migrate
 from cityloom.installed import import_models
@@ -212,8 +213,19 @@ class Chaos:
 
     async def start_postgres(self) -> None:
         """Start it again: at the same place, so that the others find it."""
-        self.postgres = EmbeddedPostgres(self.folder / "postgres")
-        if await asyncio.to_thread(self.postgres.start) != self.admin_url:
+        deadline = time.monotonic() + 60
+        while True:
+            self.postgres = EmbeddedPostgres(self.folder / "postgres")
+            try:
+                url = await asyncio.to_thread(self.postgres.start)
+            except EmbeddedDatabaseFailed:
+                # Children of the killed one may not have ended yet.
+                if time.monotonic() > deadline:
+                    raise
+                await asyncio.sleep(0.5)
+            else:
+                break
+        if url != self.admin_url:
             raise SystemExit("PostgreSQL came back at another place")
 
     def supervise(self) -> None:

@@ -93,6 +93,7 @@ def beside(settings: Settings, admin_url: str) -> Iterator[None]:
 def run(settings: Settings, *, after: str | None = None, parent: int | None = None) -> None:
     """Work until SIGINT or SIGTERM, or until the process `parent` is gone; begins once the address `after` answers."""
     if after is not None:
+        os.nice(5)
         _wait_for(after, parent)
     address = os.environ.get(DATABASE_VARIABLE)
     if address is not None:
