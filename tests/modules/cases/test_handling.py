@@ -192,6 +192,14 @@ async def test_a_resident_sees_their_own_and_follows_by_code(office: Office, fro
         "matter": {"nameZh": "0101"},
         "case": {"id": mine},
     }
+    await office.step("urban", "accept", mine)
+    commented = (
+        "mutation ($input: CaseCommentInput!) { caseComment(input: $input) { __typename ... on CaseStep { verb } } }"
+    )
+    await front.data(office.who["worker"], commented, {"input": {"id": mine, "text": "not for everybody"}})
+    told = "query ($code: String!) { caseTracking(code: $code) { history { verb happenedAt } } }"
+    history = (await front.data(office.who["resident"], told, {"code": code}))["caseTracking"]["history"]
+    assert [step["verb"] for step in history] == ["REPORT", "DISPATCH", "ACCEPT"]
     follower = replace(office.who["resident"], account_id=new_id())
     assert (await front.data(follower, track, {"code": code}))["caseTracking"]["case"] is None
     assert (await front.data(follower, track, {"code": "0" * 12}))["caseTracking"] is None

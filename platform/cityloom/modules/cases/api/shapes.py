@@ -24,10 +24,13 @@ from cityloom.modules.cases.api.words import (
     Light,
     MatterAdmission,
 )
+from cityloom.modules.cases.flow import VERBS
 
 if TYPE_CHECKING:
     from cityloom.modules.areas.models import Area as AreaModel
 
+#: What a tracking code tells of: reports and moves, not what is said among those who handle it.
+_TOLD = ("REPORT", *VERBS, "MERGE")
 _VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
 
 
@@ -304,6 +307,14 @@ class Case(b.Node):
     changed_at: datetime = b.column(m.Case.changed_at, "When it was last changed.")
 
 
+@b.bound(m.CaseStep, module="cases", read="cases.case.track", orderings={"NUMBER": (m.CaseStep.number,)})
+class CaseTrackingStep:
+    """What happened to a case, as its tracking code shows it: neither by whom, nor what anybody wrote."""
+
+    verb: CaseVerb = b.column(m.CaseStep.verb, "What was done.")
+    happened_at: datetime = b.column(m.CaseStep.happened_at, "When it was done.")
+
+
 @b.bound(m.CaseTracking, module="cases", read="cases.case.track")
 class CaseTracking:
     """What a tracking code (查询码) shows to whoever has it: how far a case is, and nothing that anybody wrote."""
@@ -319,6 +330,12 @@ class CaseTracking:
     changed_at: datetime = b.column(m.CaseTracking.changed_at, "When it moved last.")
     closed_at: datetime | None = b.column(m.CaseTracking.closed_at, "When it was closed.")
     matter: Matter | None = b.one(m.CaseTracking.matter_id, "What kind of thing was reported.")
+    history: list[CaseTrackingStep] = b.many(
+        lambda tracking, step: (step.case_id == tracking.case_id) & step.verb.in_(_TOLD),
+        "What has happened to it, oldest first: each time that it moved.",
+        limit=100,
+        filterable=False,
+    )
     case: Case | None = b.one(m.CaseTracking.case_id, "The case itself, where the caller may see it.")
 
 
