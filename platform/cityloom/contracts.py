@@ -40,7 +40,7 @@ def schema(
     if check:
         names = [*sdl.drift(folder, tenant, platform), *told]
         typer.echo("\n".join(f"{name}: 与代码不一致 · not what the code says" for name in names) or "一致 · up to date")
-        raise typer.Exit(1 if names else 0)
+        raise typer.Exit(1 if names or not _documents_hold() else 0)
     written = {name.name: name.read_text(encoding="utf-8") for name in (folder / EVENTS).glob("*.json")}
     made = {name.name: text for name, text in texts.items() if name.parent.name == EVENTS}
     sdl.demand_announced(folder, contract.breaking_changes(written, made))
@@ -51,3 +51,20 @@ def schema(
         name.parent.mkdir(parents=True, exist_ok=True)
         name.write_text(texts[name], encoding="utf-8")
     typer.echo("\n".join(f"{name}: 已更新 · written" for name in names) or "一致 · up to date")
+    raise typer.Exit(0 if _documents_hold() else 1)
+
+
+def _documents_hold() -> bool:
+    """Whether every stored document of a webhook fits the API as it is now, where a database is reachable."""
+    from cityloom.core.database import LOST
+    from cityloom.settings import Settings
+    from cityloom.webhooks.cli import told_broken
+
+    settings = Settings.from_environment(os.environ)
+    if settings.database_url is None and not (settings.var / "postgres" / "data" / "postmaster.pid").exists():
+        return True
+    try:
+        return not told_broken(settings)
+    except LOST:
+        typer.echo("数据库不可用,未核对已存文档 · no database to verify stored documents in")
+        return True

@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.request
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,7 +19,7 @@ from cityloom.serving import DATABASE_VARIABLE
 from cityloom.storage import storage
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Iterator
 
     from cityloom.app import Platform
     from cityloom.settings import Settings
@@ -55,6 +55,7 @@ async def working(opened: Platform) -> AsyncIterator[None]:
 def worker(
     after: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
+    metrics: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine for /metrics; 0: none.")] = 0,
 ) -> None:
     """Put events in order, make deliveries of them and send these; run as many as there is need of."""
     from cityloom.core import logs
@@ -62,7 +63,7 @@ def worker(
 
     settings = Settings.from_environment(os.environ)
     logs.setup(form=settings.log_format, level=settings.log_level)
-    run(settings, after=after, parent=parent)
+    run(settings, after=after, parent=parent, metrics=metrics)
 
 
 @contextmanager
@@ -90,23 +91,52 @@ def beside(settings: Settings, admin_url: str) -> Iterator[None]:
             process.wait()
 
 
-def run(settings: Settings, *, after: str | None = None, parent: int | None = None) -> None:
+def run(settings: Settings, *, after: str | None = None, parent: int | None = None, metrics: int = 0) -> None:
     """Work until SIGINT or SIGTERM, or until the process `parent` is gone; begins once the address `after` answers."""
     if after is not None:
         os.nice(5)
         _wait_for(after, parent)
     address = os.environ.get(DATABASE_VARIABLE)
     if address is not None:
-        _loop(settings, address, parent)
+        _loop(_work(settings, address, parent), metrics)
         return
     with storage(settings) as url:
-        _loop(settings, url, parent)
+        _loop(_work(settings, url, parent), metrics)
 
 
-def _loop(settings: Settings, admin_url: str, parent: int | None) -> None:
+def _loop(work: Coroutine[Any, Any, None], metrics: int) -> None:
     import uvloop
 
-    uvloop.run(_work(settings, admin_url, parent))
+    async def both() -> None:
+        async with _measured(metrics):
+            await work
+
+    uvloop.run(both())
+
+
+@asynccontextmanager
+async def _measured(port: int) -> AsyncIterator[None]:
+    """Answer `/metrics` on this machine, where a port is given."""
+    if not port:
+        yield
+        return
+    from aiohttp import web
+
+    from cityloom.core import telemetry
+
+    async def answer(_request: web.Request) -> web.Response:
+        body, content_type = telemetry.setup().prometheus()
+        return web.Response(body=body, headers={"content-type": content_type})
+
+    app = web.Application()
+    app.router.add_get("/metrics", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield
+    finally:
+        await runner.cleanup()
 
 
 async def _work(settings: Settings, admin_url: str, parent: int | None) -> None:

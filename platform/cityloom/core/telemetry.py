@@ -32,7 +32,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from cityloom.core.logs import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from opentelemetry.metrics import Histogram
     from opentelemetry.sdk.metrics.export import MetricReader
@@ -280,6 +280,13 @@ class Counter:
 def counter(name: str, description: str, unit: str = "1") -> Counter:
     """A metric that only grows; may be made at import. Unlisted labels are dropped."""
     return Counter(name, description, unit)
+
+
+def gauge(name: str, description: str, read: Callable[[], float], unit: str = "1") -> None:
+    """A metric that goes up and down, read when metrics are collected; `read` must not wait."""
+    metrics.get_meter(_SCOPE).create_observable_gauge(
+        name, [lambda _options: [metrics.Observation(read())]], unit, description
+    )
 
 
 class Durations:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from cityloom.core import logs, telemetry
 from cityloom.core.database import LOST
 from cityloom.events.signals import OUTBOX, STREAM, Signals, hearing
+from cityloom.events.stream import Streams
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -111,6 +112,10 @@ class Sequencer:
             return 0
         _moved.add(row["moved"])
         _lag.record(max(0.0, (now - row["oldest"]).total_seconds()))
+        # Readers of this process need not wait for the signal to come round.
+        streams = self._works.services.get(Streams)
+        if streams is not None:
+            streams.grown(tenant_id, row["position"])
         signals = self._works.services.get(Signals)
         if signals is not None:
             signals.tell(STREAM, f"{tenant_id} {row['position']}")

@@ -32,12 +32,26 @@ _AT_ONCE: Final = 2
 _AGAIN_SECONDS: Final = 0.05
 
 _BEHIND = (
-    "SELECT DISTINCT l.tenant_id FROM webhook_lanes AS l "
-    "JOIN event_heads AS h ON h.tenant_id = l.tenant_id AND h.position > l.position WHERE l.is_open"
+    "SELECT l.tenant_id, sum(h.position - l.position) AS events FROM webhook_lanes AS l "
+    "JOIN event_heads AS h ON h.tenant_id = l.tenant_id AND h.position > l.position WHERE l.is_open "
+    "GROUP BY l.tenant_id"
+)
+_OVERDUE = (
+    "SELECT count(*) AS lanes, coalesce(extract(epoch FROM :now - min(next_due_at)), 0) AS seconds "
+    "FROM webhook_lanes WHERE next_due_at <= :now"
 )
 #: What is tried again later: nothing is lost by it.
 _PASSING: tuple[type[Exception], ...] = (*LOST, Refusal)
 _log = logs.logger("cityloom.webhooks")
+#: What the last look has found, for whoever collects metrics.
+_seen = {"behind": 0.0, "lanes": 0.0, "overdue": 0.0}
+telemetry.gauge(
+    "cityloom.webhooks.behind", "Events that endpoints have not read yet, added over them.", lambda: _seen["behind"]
+)
+telemetry.gauge("cityloom.webhooks.due", "Endpoints with something due.", lambda: _seen["lanes"])
+telemetry.gauge(
+    "cityloom.webhooks.overdue", "How long the oldest of these has been due.", lambda: _seen["overdue"], "s"
+)
 _made = telemetry.counter("cityloom.webhooks.deliveries", "Deliveries that this process made of events.")
 
 
@@ -103,8 +117,15 @@ class FanoutLoop:
     async def _look(self) -> None:
         try:
             async with self._works.database.operator_engine.connect() as connection:
-                for tenant_id in (await connection.execute(text(_BEHIND))).scalars():
-                    self.want(UUID(bytes=tenant_id.bytes))
+                behind = (await connection.execute(text(_BEHIND))).all()
+                overdue = (await connection.execute(text(_OVERDUE), {"now": self._works.clock.now()})).one()
+            for tenant_id, _ in behind:
+                self.want(UUID(bytes=tenant_id.bytes))
+            _seen.update(
+                behind=float(sum(events for _, events in behind)),
+                lanes=float(overdue.lanes),
+                overdue=float(overdue.seconds),
+            )
         except LOST as error:
             _log.warning("webhooks.lanes_not_seen", error=type(error).__name__)
 
