@@ -18,10 +18,12 @@ from cityloom.events.cursors import cursor_of
 from cityloom.events.sequencer import Sequencer, sequencing
 from cityloom.events.signals import Signals
 from cityloom.events.stream import Streams
+from cityloom.graph.allowance import TooExpensive
 from cityloom.graph.compiled import CompiledReads
 from cityloom.graph.execution import Request
 from cityloom.graph.live.feeds import WAITING_MESSAGES, Feeds, Listener, Told
 from cityloom.graph.live.refusals import GoingAway, LiveOnly, TooManySubscriptions, TooSlow
+from cityloom.graph.live.websocket import PROTOCOL, Socket
 from cityloom.installed import modules
 from cityloom.modules.areas.events import AreaCreated
 from cityloom.testing.front import Front
@@ -209,6 +211,46 @@ async def test_there_is_an_end_to_how_many(live: Live) -> None:
     with pytest.raises(GoingAway):
         await step
     assert len(feeds) == 0
+
+
+async def test_there_is_an_end_to_how_many_one_caller_has(live: Live) -> None:
+    caller = principal(new_id())
+    async with Feeds(live.feeds.growth, live.feeds.fetch_of, live.front.services, most_each=1) as feeds:
+        following = await live.front.executor.follow(caller, Request(text=FOLLOW))
+        first = await feeds.listen(following, "en")
+        with pytest.raises(TooManySubscriptions):
+            await feeds.listen(following, "en")
+        other = await live.front.executor.follow(principal(caller.tenant_id), Request(text=FOLLOW))
+        await feeds.listen(other, "en")
+        first.end()
+        await feeds.listen(following, "en")
+        assert len(feeds) == 2
+
+
+async def test_one_message_may_cost_what_one_query_may(live: Live) -> None:
+    deep = "nodes { dwellings(first: 100) { nodes { households(first: 100) { nodes { id } } } } }"
+    document = f"subscription {{ events {{ subject {{ ... on Area {{ buildings(first: 100) {{ {deep} }} }} }} }} }}"
+    with pytest.raises(TooExpensive):
+        await live.follow(principal(new_id()), document)
+
+
+async def test_a_socket_that_says_nothing_is_closed(live: Live) -> None:
+    sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    said = iter([{"type": "websocket.connect"}])
+
+    async def receive() -> dict[str, Any]:
+        for message in said:
+            return message
+        forever: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        return await forever
+
+    async def nobody(_payload: object) -> Principal:
+        raise AssertionError
+
+    async with asyncio.timeout(20):
+        socket = Socket(live.front.executor, live.feeds, nobody, init_seconds=0.01)
+        await socket.run({"type": "websocket", "subprotocols": [PROTOCOL]}, receive, sent.put)  # type: ignore[arg-type] # a queue is what messages are sent to
+    assert [sent.get_nowait()["type"], sent.get_nowait()["code"]] == ["websocket.accept", 4408]
 
 
 async def test_a_subscription_is_not_answered_by_plain_http(live: Live) -> None:

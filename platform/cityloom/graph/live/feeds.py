@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 #: What waits for one subscription at most, in messages and in bytes; who lets more gather is cut off.
 WAITING_MESSAGES: Final = 1_000
 WAITING_BYTES: Final = 4_000_000
-#: Subscriptions of one process.
+#: Subscriptions of one process, and of one account or API client in it.
 MOST: Final = 20_000
+MOST_EACH: Final = 2_000
 _AGAIN_SECONDS: Final = 0.25
 #: How often it is asked whether callers still are who they were.
 RENEW_SECONDS: Final = 0.5
@@ -82,11 +83,13 @@ class Feeds:
         *,
         admit: Callable[[Principal], Awaitable[None]] | None = None,
         most: int = MOST,
+        most_each: int = MOST_EACH,
     ) -> None:
         """`fetch_of(cost)` runs statements of that cost; `admit` refuses whose city is not served live at present."""
         self.growth, self.fetch_of, self.services = growth, fetch_of, services
         self._admit = admit
-        self._most = most
+        self._most, self._most_each = most, most_each
+        self._of_callers: Counter[Hashable] = Counter()
         self._feeds: dict[Hashable, _Feed] = {}
         self._listeners: set[Listener] = set()
         self._guards: dict[int, Callable[[], Awaitable[None]]] = {}
@@ -118,18 +121,22 @@ class Feeds:
     async def listen(self, following: Following, locale: Locale, *, after: int | None = None) -> Listener:
         """Begin a subscription: behind `after`, else behind its own cursor, else with what is new from now on.
 
-        Refuses (`TooManySubscriptions`) where the process has its fill, and what `admit` refuses.
+        Refuses (`TooManySubscriptions`) where the process or the caller has its fill, and what `admit` refuses.
         """
-        await self.admit(following.principal)
-        if len(self._listeners) >= self._most:
-            raise TooManySubscriptions(actual=len(self._listeners), allowed=self._most)
+        principal = following.principal
+        await self.admit(principal)
+        caller = (principal.tenant_id, principal.client_id or principal.account_id)
+        for actual, allowed in ((len(self._listeners), self._most), (self._of_callers[caller], self._most_each)):
+            if actual >= allowed:
+                raise TooManySubscriptions(actual=actual, allowed=allowed)
         await self.growth.ready()
         start = following.after if after is None else after
         if start is None:
-            start = self.growth.head(following.principal.tenant_id)
-        listener = Listener(self, locale, start)
+            start = self.growth.head(principal.tenant_id)
+        listener = Listener(self, caller, locale, start)
         await listener.follow(following)
         self._listeners.add(listener)
+        self._of_callers[caller] += 1
         _opened.add(1)
         return listener
 
@@ -137,6 +144,9 @@ class Feeds:
         """A subscription is over."""
         if listener in self._listeners:
             self._listeners.discard(listener)
+            self._of_callers[listener.caller] -= 1
+            if not self._of_callers[listener.caller]:
+                del self._of_callers[listener.caller]
             _ended.add(1, {"outcome": outcome})
 
     @contextlib.contextmanager
@@ -256,8 +266,8 @@ class Listener:
     It ends by `end`: with a refusal, which is raised after the messages that wait, or without.
     """
 
-    def __init__(self, feeds: Feeds, locale: Locale, position: int) -> None:
-        self.locale = locale
+    def __init__(self, feeds: Feeds, caller: Hashable, locale: Locale, position: int) -> None:
+        self.caller, self.locale = caller, locale
         self._feeds = feeds
         self._position = position
         self._feed: _Feed | None = None

@@ -54,7 +54,10 @@ class Closing(Exception):
 class Socket:
     """One websocket, from its request to its end."""
 
-    def __init__(self, executor: GraphExecutor, feeds: Feeds, renew: Renew) -> None:
+    def __init__(
+        self, executor: GraphExecutor, feeds: Feeds, renew: Renew, *, init_seconds: float = INIT_SECONDS
+    ) -> None:
+        self._init_seconds = init_seconds
         self._executor, self._feeds, self._renew = executor, feeds, renew
         self._send: Send
         self._principal: Principal | None = None
@@ -105,7 +108,7 @@ class Socket:
 
     async def _read(self, receive: Receive) -> None:
         """Everything that the client says, until it goes."""
-        initialised = asyncio.get_running_loop().call_later(INIT_SECONDS, self._not_initialised)
+        initialised = asyncio.get_running_loop().call_later(self._init_seconds, self._not_initialised)
         try:
             while True:
                 message = await receive()

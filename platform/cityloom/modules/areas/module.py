@@ -7,7 +7,7 @@ from cityloom.core.text import Text
 from cityloom.modules.areas import events
 from cityloom.modules.areas.api.mutations import AreasMutation
 from cityloom.modules.areas.api.queries import AreasQuery
-from cityloom.modules.areas.api.shapes import Area, AreaChange, AreaKind, MembershipArea
+from cityloom.modules.areas.api.shapes import Area, AreaChange, AreaKind, EventArea, MembershipArea
 from cityloom.modules.areas.pack import AreasPart
 from cityloom.modules.areas.permissions import PERMISSIONS
 
@@ -23,7 +23,7 @@ MODULE = Module(
     tenant_api=GraphApi(
         queries=(AreasQuery,),
         mutations=(AreasMutation,),
-        extensions=(MembershipArea,),
+        extensions=(MembershipArea, EventArea),
         types=(Area, AreaKind, AreaChange),
     ),
     pack_parts=(AreasPart(),),

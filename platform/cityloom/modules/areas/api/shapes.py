@@ -11,6 +11,7 @@ from sqlalchemy.orm import aliased
 
 from cityloom.access import models as access
 from cityloom.access.api.shapes import Membership
+from cityloom.events.api import Event
 from cityloom.graph import bound as b
 from cityloom.modules.areas import models as m
 from cityloom.modules.areas.coordinates import CoordinateSystem as Datum
@@ -202,5 +203,16 @@ class MembershipArea:
         access.Membership.area_id,
         "The area where the role is held; null for other scopes, or out of sight.",
         # By `areaPath` of what is answered one can tell as well; conditions on areas would all become access's own.
+        filterable=False,
+    )
+
+
+@b.extend(Event, module="areas")
+class EventArea:
+    """Where an event happened, as an area: events lie below areas and know its path only."""
+
+    area: Area | None = b.one(
+        lambda event, area: area.path == event.area_path,
+        "The area that it happened in; null where it was in none, or that is out of sight or elsewhere now.",
         filterable=False,
     )
