@@ -49,8 +49,8 @@ class Job:
     """Something that is done again and again for every active city that has the module on.
 
     `run(work)` is one transaction of the city's system principal and answers how much it did, if that is known; where
-    that is `batch` or more, it is run again at once. `every` is the rhythm; with `at`, a time of day in China, it is done once a day after
-    that. Safe to be begun twice: it skips what another process is at, or finds nothing left to do.
+    that is `batch` or more, it is run again at once. `every` is the rhythm; with `at`, a time of day in China, it is
+    done once a day after that. Safe to be begun twice: it skips what another process is at, or finds nothing to do.
     """
 
     name: str
