@@ -1151,10 +1151,42 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "tracking_code", name=op.f("uq_cases_tenant_id_tracking_code")),
     )
     op.create_index("ix_cases_accepted_at_all", "cases", ["tenant_id", "accepted_at", "id"], unique=False)
+    op.create_index(
+        "ix_cases_closed",
+        "cases",
+        ["tenant_id", "closed_at", "id", "area_path"],
+        unique=False,
+        postgresql_include=[
+            "department_id",
+            "matter_id",
+            "response_seconds",
+            "closure_seconds",
+            "was_late",
+            "reopen_count",
+            "satisfaction",
+        ],
+    )
     op.create_index("ix_cases_due_at_all", "cases", ["tenant_id", "due_at", "id"], unique=False)
     op.create_index("ix_cases_latitude_all", "cases", ["tenant_id", "latitude", "id"], unique=False)
     op.create_index("ix_cases_level_all", "cases", ["tenant_id", "level", "id"], unique=False)
     op.create_index("ix_cases_longitude_all", "cases", ["tenant_id", "longitude", "id"], unique=False)
+    op.create_index(
+        "ix_cases_open",
+        "cases",
+        ["tenant_id", "area_path", "light"],
+        unique=False,
+        postgresql_include=[
+            "state",
+            "area_id",
+            "department_id",
+            "matter_id",
+            "breached_at",
+            "level",
+            "priority",
+            "source",
+        ],
+        postgresql_where=sa.text("is_open"),
+    )
     op.create_index("ix_cases_reopen_count_all", "cases", ["tenant_id", "reopen_count", "id"], unique=False)
     op.create_index("ix_cases_resolved_at_all", "cases", ["tenant_id", "resolved_at", "id"], unique=False)
     op.create_index("ix_cases_satisfaction_all", "cases", ["tenant_id", "satisfaction", "id"], unique=False)
@@ -1174,18 +1206,12 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("breached_at IS NOT NULL"),
     )
-    op.create_index(op.f("ix_cases_tenant_id_closed_at_id"), "cases", ["tenant_id", "closed_at", "id"], unique=False)
     op.create_index(
         op.f("ix_cases_tenant_id_department_id_id"), "cases", ["tenant_id", "department_id", "id"], unique=False
     )
     op.create_index(
-        op.f("ix_cases_tenant_id_due_at_id"),
-        "cases",
-        ["tenant_id", "due_at", "id"],
-        unique=False,
-        postgresql_where=sa.text("is_open"),
+        op.f("ix_cases_tenant_id_light_id_area_path"), "cases", ["tenant_id", "light", "id", "area_path"], unique=False
     )
-    op.create_index(op.f("ix_cases_tenant_id_light_id"), "cases", ["tenant_id", "light", "id"], unique=False)
     op.create_index(op.f("ix_cases_tenant_id_matter_id_id"), "cases", ["tenant_id", "matter_id", "id"], unique=False)
     op.create_index(
         op.f("ix_cases_tenant_id_matter_id_longitude_latitude"),
@@ -1210,7 +1236,10 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_cases_tenant_id_priority_id"), "cases", ["tenant_id", "priority", "id"], unique=False)
     op.create_index(
-        op.f("ix_cases_tenant_id_reported_at_id"), "cases", ["tenant_id", "reported_at", "id"], unique=False
+        op.f("ix_cases_tenant_id_reported_at_id_area_path"),
+        "cases",
+        ["tenant_id", "reported_at", "id", "area_path"],
+        unique=False,
     )
     op.create_index(
         op.f("ix_cases_tenant_id_reporter_id_id"),
@@ -3338,7 +3367,7 @@ def downgrade() -> None:
         table_name="cases",
         postgresql_where=sa.text("reporter_id IS NOT NULL"),
     )
-    op.drop_index(op.f("ix_cases_tenant_id_reported_at_id"), table_name="cases")
+    op.drop_index(op.f("ix_cases_tenant_id_reported_at_id_area_path"), table_name="cases")
     op.drop_index(op.f("ix_cases_tenant_id_priority_id"), table_name="cases")
     op.drop_index(
         op.f("ix_cases_tenant_id_next_clock_at"),
@@ -3354,10 +3383,8 @@ def downgrade() -> None:
         op.f("ix_cases_tenant_id_matter_id_longitude_latitude"), table_name="cases", postgresql_where=sa.text("is_open")
     )
     op.drop_index(op.f("ix_cases_tenant_id_matter_id_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_light_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_due_at_id"), table_name="cases", postgresql_where=sa.text("is_open"))
+    op.drop_index(op.f("ix_cases_tenant_id_light_id_area_path"), table_name="cases")
     op.drop_index(op.f("ix_cases_tenant_id_department_id_id"), table_name="cases")
-    op.drop_index(op.f("ix_cases_tenant_id_closed_at_id"), table_name="cases")
     op.drop_index(
         op.f("ix_cases_tenant_id_breached_at_id"),
         table_name="cases",
@@ -3373,10 +3400,38 @@ def downgrade() -> None:
     op.drop_index("ix_cases_satisfaction_all", table_name="cases")
     op.drop_index("ix_cases_resolved_at_all", table_name="cases")
     op.drop_index("ix_cases_reopen_count_all", table_name="cases")
+    op.drop_index(
+        "ix_cases_open",
+        table_name="cases",
+        postgresql_include=[
+            "state",
+            "area_id",
+            "department_id",
+            "matter_id",
+            "breached_at",
+            "level",
+            "priority",
+            "source",
+        ],
+        postgresql_where=sa.text("is_open"),
+    )
     op.drop_index("ix_cases_longitude_all", table_name="cases")
     op.drop_index("ix_cases_level_all", table_name="cases")
     op.drop_index("ix_cases_latitude_all", table_name="cases")
     op.drop_index("ix_cases_due_at_all", table_name="cases")
+    op.drop_index(
+        "ix_cases_closed",
+        table_name="cases",
+        postgresql_include=[
+            "department_id",
+            "matter_id",
+            "response_seconds",
+            "closure_seconds",
+            "was_late",
+            "reopen_count",
+            "satisfaction",
+        ],
+    )
     op.drop_index("ix_cases_accepted_at_all", table_name="cases")
     op.drop_table("cases")
     op.drop_index(op.f("ix_buildings_tenant_id_storeys"), table_name="buildings")

@@ -24,7 +24,7 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
-NAMES = (*reads.BENCHES, "access.decide", "start", "webhooks.fanout")
+NAMES = (*reads.BENCHES, "cases.lifecycle", "cases.boards", "access.decide", "start", "webhooks.fanout")
 
 
 def main() -> None:

@@ -81,7 +81,7 @@ async def prepare(settings: Settings, admin_url: str, *, slug: str, scale: str) 
             await _analyze(admin_url)
         async with opened.works.begin(system_principal(tenant_id)) as work:
             await begin_change(work)
-            await _unbounded(work)
+            await unbounded(work)
             staff = {scope: await _staff(work, scope) for scope in ROLES}
         return City(
             tenant_id, staff, await _count(opened, tenant_id, Resident), await _count(opened, tenant_id, Dwelling)
@@ -101,7 +101,7 @@ async def _analyze(admin_url: str) -> None:
         await connection.close()
 
 
-async def _unbounded(work: Work) -> None:
+async def unbounded(work: Work) -> None:
     """The bucket of costs is for clients who share a city, not for finding out how much it can do."""
     names = ("cost_per_minute", "client_cost_per_minute", "operation_cost")
     await work.session.execute(delete(TenantLimit).where(TenantLimit.name.in_(names)))

@@ -9,4 +9,9 @@ from cityloom.serving import DATABASE_VARIABLE, serve
 from cityloom.settings import Settings
 
 if __name__ == "__main__":
-    serve(Settings.from_environment(os.environ), os.environ[DATABASE_VARIABLE], application=sys.argv[1])
+    serve(
+        Settings.from_environment(os.environ),
+        os.environ[DATABASE_VARIABLE],
+        application=sys.argv[1],
+        workers=int(os.environ.get("WORKERS", "1")),
+    )

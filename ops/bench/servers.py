@@ -68,13 +68,13 @@ async def serving(admin_url: str, city: City, names: Sequence[str]) -> AsyncIter
     found: dict[str, Server] = {}
     try:
         for name in names:
-            port = _free_port()
+            port = free_port()
             command, environment, folder = (
                 _node(admin_url, city, port) if name == POSTGRAPHILE else _python(admin_url, name, port)
             )
             process = await asyncio.create_subprocess_exec(*command, env=os.environ | environment, cwd=folder)
             running.append(process)
-            await _answering(process, port)
+            await answering(process, port)
             found[name] = Server(
                 name, port, process.pid, " ".join(Path(part).name if "/" in part else part for part in command)
             )
@@ -120,14 +120,16 @@ def _node(admin_url: str, city: City, port: int) -> tuple[list[str], dict[str, s
     return command, {"NODE_ENV": "production", "GRAPHILE_ENV": "production"}, NODE
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-async def _answering(process: asyncio.subprocess.Process, port: int) -> None:
+async def answering(process: asyncio.subprocess.Process, port: int) -> None:
+    """Wait until the server in a process answers."""
     for _ in range(PATIENCE_SECONDS * 10):
         if process.returncode is not None:
             raise RuntimeError(f"a contestant's server ended with {process.returncode}")
