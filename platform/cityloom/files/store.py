@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from obstore.store import LocalStore, from_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
     from uuid import UUID
 
     from obstore.store import ObjectStore
@@ -25,7 +25,7 @@ def open_store(address: str | None, folder: Path) -> ObjectStore:
     `s3://bucket/prefix` takes credentials and endpoint from the usual AWS_ variables.
     """
     if address is None or "://" not in address:
-        return LocalStore(address or folder.absolute(), mkdir=True)
+        return LocalStore((Path(address) if address else folder).absolute(), mkdir=True)
     return from_url(address)
 
 
