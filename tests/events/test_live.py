@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import orjson
 import pytest
 import pytest_asyncio
@@ -50,6 +51,7 @@ class Live:
     database: Database
     feeds: Feeds
     statements: Counter[str] = field(default_factory=Counter)
+    faults: list[Exception] = field(default_factory=list)
 
     async def follow(self, caller: Principal, text: str = FOLLOW, **variables: object) -> Listener:
         following = await self.front.executor.follow(caller, Request(text=text, variables=variables))
@@ -67,10 +69,13 @@ async def live(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncI
     reads = front.executor._reads
     assert isinstance(reads, CompiledReads)
     counted: Counter[str] = Counter()
+    faults: list[Exception] = []
 
     def fetch_of(cost: int) -> Callable[[str, Sequence[Any]], Awaitable[Sequence[Any]]]:
         async def fetch(sql: str, arguments: Sequence[Any]) -> Sequence[Any]:
             counted[sql] += 1
+            if faults:
+                raise faults.pop()
             return await reads.fetch_of(cost)(sql, arguments)
 
         return fetch
@@ -78,7 +83,7 @@ async def live(database: Database, clock: ManualClock, tmp_path: Path) -> AsyncI
     async with Signals(database) as signals, Streams(database) as streams:
         front.services[Signals] = signals
         async with sequencing(front.works), Feeds(streams, fetch_of, front.services) as feeds:
-            yield Live(front, database, feeds, counted)
+            yield Live(front, database, feeds, counted, faults)
 
 
 async def _take(listener: Listener, count: int) -> list[Told]:
@@ -197,6 +202,80 @@ async def test_a_subject_that_is_gone_is_null(live: Live) -> None:
     await live.happen(caller.tenant_id, "a")
     ((told,),) = (await step,)
     assert orjson.loads(told.body) == {"data": {"events": {"position": 1, "subject": None}}}
+
+
+async def test_a_database_that_is_away_for_a_moment_costs_nobody_an_event(live: Live) -> None:
+    caller = principal(new_id())
+    listener = await live.follow(caller)
+    inbox = aiter(listener)
+    step = asyncio.ensure_future(anext(inbox))
+    await live.happen(caller.tenant_id, "a")
+    async with asyncio.timeout(20):
+        assert _codes([await step]) == ["a"]
+        step = asyncio.ensure_future(anext(inbox))
+        live.faults += [asyncpg.ConnectionDoesNotExistError("gone"), OSError("away")]
+        await live.happen(caller.tenant_id, "b")
+        assert _codes([await step]) == ["b"]
+    assert not live.faults
+    listener.end()
+
+
+class _Client:
+    """The other end of a websocket, by the messages of ASGI."""
+
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.heard: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.said.put_nowait({"type": "websocket.connect"})
+
+    def say(self, **message: object) -> None:
+        self.said.put_nowait({"type": "websocket.receive", "text": orjson.dumps(message).decode()})
+
+    async def hear(self) -> dict[str, Any]:
+        found: dict[str, Any] = orjson.loads((await self.heard.get())["text"])
+        return found
+
+    async def speak(self, socket: Socket) -> None:
+        scope = {"type": "websocket", "subprotocols": [PROTOCOL]}
+        await socket.run(scope, self.said.get, self.heard.put)  # type: ignore[arg-type] # queues are what messages come from and go to
+
+
+async def test_who_may_see_something_else_is_told_that_from_then_on(live: Live) -> None:
+    """The socket asks twice a second who its caller is; nobody has to come again."""
+    tenant_id = new_id()
+    callers = [principal(tenant_id, StatedRights({READ: Scope(areas=(subtree(f"{area}."),))})) for area in (1, 2)]
+    asked = asyncio.Condition()
+    times = 0
+
+    async def renew(_payload: object) -> Principal:
+        nonlocal times
+        async with asked:
+            times += 1
+            asked.notify_all()
+        return callers[0]
+
+    client = _Client()
+    async with asyncio.timeout(30):
+        speaking = asyncio.create_task(client.speak(Socket(live.front.executor, live.feeds, renew)))
+        assert (await client.heard.get())["type"] == "websocket.accept"
+        client.say(type="connection_init")
+        assert await client.hear() == {"type": "connection_ack"}
+        client.say(type="subscribe", id="1", payload={"query": FOLLOW})
+        client.say(type="subscribe", id="2", payload={"query": "{ __typename }"})
+        assert [(await client.hear())["id"] for _ in range(2)] == ["2", "2"]
+        await live.happen(tenant_id, "a", "1.")
+        assert (await client.hear())["payload"]["data"]["events"]["facts"]["code"] == "a"
+        del callers[0]
+        before = times
+        async with asked:
+            # Asked again after it was answered otherwise: by then it has been taken note of.
+            await asked.wait_for(lambda: times >= before + 2)
+        await live.happen(tenant_id, "b", "1.")
+        await live.happen(tenant_id, "c", "2.")
+        assert (await client.hear())["payload"]["data"]["events"]["facts"]["code"] == "c"
+        client.said.put_nowait({"type": "websocket.disconnect"})
+        await speaking
+    assert client.heard.empty()
 
 
 async def test_there_is_an_end_to_how_many(live: Live) -> None:
