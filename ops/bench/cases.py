@@ -9,7 +9,7 @@ import re
 import statistics
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -185,8 +185,9 @@ async def lifecycle(slug: str, cases: int, rounds: int, seconds: float, connecti
             each = (_all_cpu(postmaster) - before) * 1000 / done
             return Turn(done / taken, 0.0, each, {"lifecycles": done, "seconds": taken})
 
-        await ours(min(3.0, seconds))
-        await bare(min(2.0, seconds))
+        # Until every connection of the server has planned every statement for any values: the sixth time it does.
+        await ours(15.0)
+        await bare(min(3.0, seconds))
         for number in range(rounds):
             pair = [("Cityloom", ours), ("bare SQL (pgbench)", bare)]
             for name, run in pair if number % 2 == 0 else reversed(pair):
@@ -201,9 +202,14 @@ def _postmaster(found: Settings) -> int:
 def _all_cpu(pid: int) -> float:
     """CPU seconds of a process, of those below it, and of those that were there once: pgbench's connections end."""
     root = psutil.Process(pid)
+    spent = 0.0
+    for process in root.children():
+        # One that has ended meanwhile counts with its parent, whose figures are read last.
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            spent += times.user + times.system
     own = root.cpu_times()
-    below = [process.cpu_times() for process in root.children()]
-    return own.user + own.system + own.children_user + own.children_system + sum(t.user + t.system for t in below)
+    return spent + own.user + own.system + own.children_user + own.children_system
 
 
 def _shown(city: CasesCity, turns: dict[str, list[Turn]]) -> dict[str, Any]:
