@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 from asyncio import timeout
@@ -50,7 +51,7 @@ from cityloom.jobs.service import jobs_running
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
-from cityloom.serving import DATABASE_VARIABLE
+from cityloom.serving import DATABASE_VARIABLE, LET_GO
 from cityloom.settings import Settings
 from cityloom.storage import connections
 from cityloom.tenancy.directory import TenantDirectory
@@ -276,6 +277,7 @@ async def _own_platform() -> AsyncIterator[Platform]:
         # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
         gc.freeze()
         gc.enable()
+        asyncio.get_running_loop().add_signal_handler(LET_GO, opened.works.services[Feeds].close)
         yield opened
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
+import signal
 import socket
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from cityloom.settings import Settings
 
+#: Tells a serving process to end subscriptions: it is about to be stopped.
+LET_GO = signal.SIGUSR1
 #: Names the database for the serving processes; see `cityloom.app`.
 DATABASE_VARIABLE = "CITYLOOM_SERVING_DATABASE"
 
@@ -44,6 +48,16 @@ def base_url(settings: Settings) -> str:
     return settings.public_url or f"http://{host}:{settings.port}"
 
 
+class _Server(Granian):  # type: ignore[misc,valid-type] # what Granian is, depends on the interpreter
+    """Granian, which waits for open connections when it stops: workers are told to end what stays open by itself."""
+
+    def _stop_workers(self) -> None:
+        for worker in self.wrks:
+            with contextlib.suppress(ProcessLookupError, AttributeError):
+                os.kill(worker.inner.pid, LET_GO)
+        super()._stop_workers()
+
+
 def serve(
     settings: Settings,
     admin_url: str,
@@ -60,7 +74,7 @@ def serve(
     # The workers are forked: what they load at their start is kept for good, and looking through it again and again
     # for garbage is a tenth of the time. `cityloom.app` switches the collector on again.
     gc.disable()
-    server = Granian(
+    server = _Server(
         application,
         address=settings.host,
         port=settings.port,

@@ -18,15 +18,20 @@ if TYPE_CHECKING:
     from cityloom.app import Platform
 
 
-@pytest.fixture(scope="module")
-def url(admin_url: str) -> Iterator[str]:
-    """The address of the real application, served as `cityloom up` serves it."""
-    environment = {
+@pytest.fixture(scope="session")
+def environment(admin_url: str) -> dict[str, str]:
+    """What a serving process is told."""
+    return {
         DATABASE_VARIABLE: admin_url,
         "CITYLOOM_VAR": str(VAR),
         "CITYLOOM_TENANTS": str(ROOT / "tenants"),
         "CITYLOOM_LOG_LEVEL": "error",
     }
+
+
+@pytest.fixture(scope="module")
+def url(environment: dict[str, str]) -> Iterator[str]:
+    """The address of the real application, served as `cityloom up` serves it."""
     with served("cityloom.app:create_app", environment) as address:
         yield f"{address}/graphql"
 

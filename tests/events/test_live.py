@@ -278,6 +278,32 @@ async def test_who_may_see_something_else_is_told_that_from_then_on(live: Live) 
     assert client.heard.empty()
 
 
+async def test_a_server_that_is_stopped_lets_go(live: Live) -> None:
+    """What is open is told and closed, what is new is refused: the server waits for its connections."""
+    caller = principal(new_id())
+
+    async def renew(_payload: object) -> Principal:
+        return caller
+
+    client = _Client()
+    async with asyncio.timeout(30), Feeds(live.feeds.growth, live.feeds.fetch_of, live.front.services) as feeds:
+        speaking = asyncio.create_task(client.speak(Socket(live.front.executor, feeds, renew)))
+        assert (await client.heard.get())["type"] == "websocket.accept"
+        client.say(type="connection_init")
+        assert await client.hear() == {"type": "connection_ack"}
+        client.say(type="subscribe", id="1", payload={"query": FOLLOW})
+        client.say(type="subscribe", id="2", payload={"query": "{ __typename }"})
+        assert [(await client.hear())["id"] for _ in range(2)] == ["2", "2"]
+        feeds.close()
+        told = await client.hear()
+        assert (told["id"], told["type"]) == ("1", "error")
+        assert told["payload"][0]["extensions"]["reason"] == "GOING_AWAY"
+        assert (await client.heard.get())["code"] == 1001
+        await speaking
+        with pytest.raises(GoingAway):
+            await feeds.listen(await live.front.executor.follow(caller, Request(text=FOLLOW)), "en")
+
+
 async def test_there_is_an_end_to_how_many(live: Live) -> None:
     caller = principal(new_id())
     async with Feeds(live.feeds.growth, live.feeds.fetch_of, live.front.services, most=1) as feeds:

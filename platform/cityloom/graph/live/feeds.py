@@ -21,7 +21,7 @@ from cityloom.graph.compiler.stream import MESSAGES
 from cityloom.graph.live.refusals import GoingAway, TooManySubscriptions, TooSlow
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
     from uuid import UUID
 
     from cityloom.core.errors import Refusal
@@ -93,15 +93,33 @@ class Feeds:
         self._feeds: dict[Hashable, _Feed] = {}
         self._listeners: set[Listener] = set()
         self._guards: dict[int, Callable[[], Awaitable[None]]] = {}
+        self._leaving: set[Callable[[], None]] = set()
+        self._is_closing = False
         self._sweeper: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         self._sweeper = asyncio.create_task(self._sweep(), name="subscription-guards")
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End all subscriptions and begin no more: the process is being stopped, and waits for its connections."""
+        self._is_closing = True
         for listener in list(self._listeners):
             listener.end(GoingAway())
+        for leave in list(self._leaving):
+            leave()
+
+    @contextlib.contextmanager
+    def leaving(self, leave: Callable[[], None]) -> Iterator[None]:
+        """Call `leave` when the process is being stopped."""
+        self._leaving.add(leave)
+        try:
+            yield
+        finally:
+            self._leaving.discard(leave)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -135,6 +153,9 @@ class Feeds:
             start = self.growth.head(principal.tenant_id)
         listener = Listener(self, caller, locale, start)
         await listener.follow(following)
+        if self._is_closing:
+            listener.end()
+            raise GoingAway
         self._listeners.add(listener)
         self._of_callers[caller] += 1
         _opened.add(1)
@@ -150,7 +171,7 @@ class Feeds:
             _ended.add(1, {"outcome": outcome})
 
     @contextlib.contextmanager
-    def guarding(self, renew: Callable[[], Awaitable[None]]) -> Any:  # noqa: ANN401 - a context manager
+    def guarding(self, renew: Callable[[], Awaitable[None]]) -> Iterator[None]:
         """Call `renew` twice a second for as long as the block lasts."""
         self._guards[id(renew)] = renew
         try:

@@ -83,7 +83,7 @@ class Socket:
         reading = asyncio.create_task(self._read(receive), name="websocket-reading")
         pinging = asyncio.create_task(self._ping(), name="websocket-pings")
         try:
-            with self._feeds.guarding(self._guard):
+            with self._feeds.guarding(self._guard), self._feeds.leaving(self._leave):
                 ends: list[asyncio.Future[Any]] = [reading, self._closing]
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -92,6 +92,12 @@ class Socket:
             await asyncio.gather(reading, pinging, *self._operations.values(), return_exceptions=True)
             if self._closing.done():
                 await self._close(self._closing.result())
+
+    def _leave(self) -> None:
+        """Close once the operations, which were ended before, have told their clients."""
+        operations = list(self._operations.values())
+        going = asyncio.gather(*operations, return_exceptions=True)
+        going.add_done_callback(lambda _: self._end(Closing(1001, "Going away")))
 
     def _end(self, closing: Closing) -> None:
         if not self._closing.done():
