@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityloom.testing.webhooks import PostOffice
@@ -32,6 +32,7 @@ def test_the_schedule_is_the_stated_one() -> None:
     assert 7.5 * 24 < hours[-1] <= 8 * 24
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.floats(0, 0.99), st.integers(0, 8 * 86_400 - 1))
 def test_the_next_try_is_later_and_never_after_the_eight_days(tries: int, jitter: float, age: int) -> None:
     first = NOW - timedelta(seconds=age)
@@ -71,6 +72,7 @@ def test_the_breaker_opens_after_ten_failures_and_ever_longer() -> None:
     assert found[-1] == NOW + timedelta(minutes=10)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000), st.integers(0, 3_000))
 def test_no_second_has_more_than_the_rate_and_a_tenth(rate: int, behind_ms: int) -> None:
     now, rate_at, sent = NOW, NOW - timedelta(milliseconds=behind_ms), 0
@@ -98,8 +100,9 @@ async def test_a_tenant_that_hangs_leaves_places_to_the_others(
     await office.happen(*[None] * 20)
     await office.collect()
     receiver.answers = [hang] * 100
-    while await dispatcher.round():
-        pass
+    # Tenants of other tests may be in the way of one round.
+    for _ in range(10):
+        await dispatcher.round()
     await receiver.wait_for(8)
     assert len(receiver.received) == 8
     receiver.answers.clear()
@@ -107,7 +110,8 @@ async def test_a_tenant_that_hangs_leaves_places_to_the_others(
     await other.happen(None)
     await other.collect()
     before = len(receiver.received)
-    await dispatcher.round()
+    for _ in range(10):
+        await dispatcher.round()
     await receiver.wait_for(before + 1)
     released.set()
     await dispatcher.idle()

@@ -48,6 +48,8 @@ _POLL_SECONDS = 0.5
 #: How much of a second a rate limit may be used up at once.
 _BURST_SECONDS = 0.1
 _SOON_SECONDS = 0.02
+#: How long a tenant is left alone whose keys cannot be had.
+_ASIDE_SECONDS = 30.0
 #: How long the end waits for receivers.
 _PATIENCE_SECONDS = 5.0
 
@@ -140,6 +142,8 @@ class Dispatcher:
         self._tried: dict[UUID, list[Tried]] = defaultdict(list)
         self._acknowledging: dict[UUID, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
+        #: Tenants that are refused, by when they are asked again.
+        self._set_aside: dict[UUID, float] = {}
         self._is_ending = False
         #: Transactions at once; each holds a connection of the pool of work.
         self._room = asyncio.Semaphore(3)
@@ -183,13 +187,20 @@ class Dispatcher:
             for tenant_id, endpoint_id in due:
                 endpoints[UUID(bytes=tenant_id.bytes)].append(UUID(bytes=endpoint_id.bytes))
         # Who has the fewest places now comes first.
-        turns = sorted(endpoints, key=lambda one: self._of_tenant[one] / self._weight_of(one))
+        now = asyncio.get_running_loop().time()
+        self._set_aside = {tenant_id: until for tenant_id, until in self._set_aside.items() if until > now}
+        turns = sorted(
+            endpoints.keys() - self._set_aside.keys(), key=lambda one: self._of_tenant[one] / self._weight_of(one)
+        )
         done = await asyncio.gather(*(self._turn(one, endpoints[one]) for one in turns), return_exceptions=True)
-        for error in done:
+        for tenant_id, error in zip(turns, done, strict=True):
             if isinstance(error, BaseException):
                 if not isinstance(error, (*LOST, Refusal)):
                     raise error
                 _log.warning("webhooks.not_claimed", error=type(error).__name__)
+                if isinstance(error, Refusal):
+                    # Its keys cannot be had: asking again and again would only be in the others' way.
+                    self._set_aside[tenant_id] = now + _ASIDE_SECONDS
         return any(found is True for found in done)
 
     def _free(self) -> int:
