@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+import asyncpg
 import pytest
 from sqlalchemy import event, func, select
+from sqlalchemy.engine import make_url
 
 from cityloom.audit.models import AuditRecord
 from cityloom.audit.service import write_entries
-from cityloom.core.database import Database
+from cityloom.core.database import Database, asyncpg_arguments
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry, Event
 from cityloom.core.ids import new_id
@@ -83,6 +85,23 @@ async def test_every_statement_of_the_orm_names_the_tenant(works: Works, databas
     assert len(statements) == 1
     assert "outbox.tenant_id =" in statements[0]
     assert "audit_records.tenant_id =" in statements[0]
+
+
+async def test_connections_that_the_server_closed_fail_nobody(works: Works, admin_url: str) -> None:
+    caller = principal(new_id())
+    async with works.begin(caller) as work:
+        connection = work.transaction.connection
+    admin = await asyncpg.connect(**asyncpg_arguments(make_url(admin_url)))
+    try:
+        while not connection.is_closed():
+            await admin.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'cityloom_app' AND datname = current_database()"
+            )
+    finally:
+        await admin.close()
+    async with works.begin(caller) as work:
+        assert await work.session.scalar(select(func.count()).select_from(AuditRecord)) == 0
 
 
 def test_authorise_holds_the_area() -> None:
