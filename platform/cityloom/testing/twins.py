@@ -15,6 +15,7 @@ from cityloom.core.ids import new_id
 from cityloom.installed import modules
 from cityloom.tenancy.packs import PackSource
 from cityloom.tenancy.system import system_principal
+from cityloom.testing.files import picture
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -136,6 +137,9 @@ async def plant(platform: Platform, app: Starlette, name: str, *, division: str 
     ):
         answer = await twin.ask("city_administrator", f"{{ {root}(first: 20) {{ edges {{ node {{ id }} }} }} }}")
         twin.ids[type_] = [edge["node"]["id"] for edge in answer[root]["edges"]]
+    headers = {"authorization": f"Bearer {bearers['grid_worker']}"}
+    uploaded = await client.post("/files", content=picture(), headers=headers)
+    twin.ids["File"] = [uploaded.json()["id"]]
     return twin
 
 
