@@ -10,7 +10,7 @@ import pytest
 from cityloom.core.module import GraphApi, Module
 from cityloom.core.text import Text
 from cityloom.graph.allowance import Allowance
-from cityloom.graph.bound import NodeQuery
+from cityloom.graph.bound.nodes import NodeQuery
 from cityloom.graph.compiler import Compiler
 from cityloom.graph.execution import GraphExecutor, Request
 from cityloom.graph.limits import Limits
