@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cityloom.app import create_app, platform
+from cityloom.core.ids import new_id
 from cityloom.settings import Settings
 from cityloom.testing.clock import ManualClock
 from cityloom.testing.database import ROOT, VAR
@@ -41,5 +42,5 @@ async def cities(admin_url: str, tmp_path_factory: pytest.TempPathFactory) -> As
             found: dict[str, Any] = {"clock": clock}
             for name in ("yanji", "yangxinghe"):
                 found[name] = await Story.begin(opened, app, clock, ROOT / "tenants" / name)
-                found[f"{name} key"] = await key_of(found[name], f"open311-{name}")
+                found[f"{name} key"] = await key_of(found[name], f"open311-{new_id().hex}")
             yield found

@@ -137,10 +137,10 @@ async def test_what_happened_is_told_without_a_word_of_anybody(cities: Cities) -
 
 async def test_lists_are_narrowed_and_bounded(cities: Cities) -> None:
     story: Story = cities["yanji"]
-    first = await made(cities, service_code="E05004")
+    first = await made(cities, service_code="E03002")
     cities["clock"].advance(days=100)
     story.bearers.clear()
-    second = await made(cities, service_code="E05004")
+    second = await made(cities, service_code="E03002")
 
     async def ids(**params: Any) -> list[str]:
         answer = await get(cities, "requests.json", **params)
@@ -148,16 +148,16 @@ async def test_lists_are_narrowed_and_bounded(cities: Cities) -> None:
         return [one["service_request_id"] for one in answer.json()]
 
     # Ninety days where nothing is said, and never more.
-    assert await ids(service_code="E05004") == [second]
+    assert await ids(service_code="E03002") == [second]
     begin = cities["clock"].now() - timedelta(days=101)
-    assert await ids(service_code="E05004", start_date=begin.isoformat()) == [first]
-    assert await ids(service_code="E05004", end_date=(begin + timedelta(days=2)).isoformat()) == [first]
-    assert await ids(service_code="E05004,E01002", status="open", page_size=1) == [second]
-    assert await ids(service_code="E05004", status="closed") == []
-    assert await ids(service_code="E05004", status="open,closed") == [second]
+    assert await ids(service_code="E03002", start_date=begin.isoformat()) == [first]
+    assert await ids(service_code="E03002", end_date=(begin + timedelta(days=2)).isoformat()) == [first]
+    assert await ids(service_code="E03002,E01002", status="open", page_size=1) == [second]
+    assert await ids(service_code="E03002", status="closed") == []
+    assert await ids(service_code="E03002", status="open,closed") == [second]
     # Named ones override everything else.
     assert set(await ids(service_request_id=f"{first},{second}", status="closed")) == {first, second}
-    assert await ids(service_code="E05004", page=2) == []
+    assert await ids(service_code="E03002", page=2) == []
     many = ",".join([first] * 101)
     for params in (
         {"status": "lost"},
