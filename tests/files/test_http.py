@@ -62,7 +62,7 @@ async def test_a_photo_is_kept_clean_and_shown_to_its_uploader(cities: Cities) -
     again = await see(alder, "grid_worker", f"/files/{made['id']}", **{"if-none-match": shown.headers["etag"]})
     assert again.status_code == 304
     kept = sorted(path.name.partition(".")[2] for path in (folder / alder.id.hex).iterdir())
-    assert kept[:2] == ["", "thumbnail"]
+    assert set(kept) == {"", "thumbnail"}
     asked = "query ($id: ID!) { file(id: $id) { kind byteSize sha256 width expiresAt uploader { id } } }"
     found = (await alder.ask("grid_worker", asked, {"id": made["id"]}))["file"]
     assert (found["sha256"], found["byteSize"], found["expiresAt"] is None) == (
@@ -235,17 +235,18 @@ async def test_a_ticket_is_good_for_one_upload_where_the_city_allows_it(
 async def test_an_upload_that_nothing_uses_is_deleted(cities: Cities, files_clock: ManualClock) -> None:
     opened, _, birch, folder = cities
     await _set(opened, birch, {"fresh_hours": 1})
+    before = set((folder / birch.id.hex).iterdir())
     made = (await send(birch, "grid_worker", picture())).json()
     expire = next(job for job in JOBS if job.name == "files.expire")
     place = folder / birch.id.hex
     files_clock.advance(minutes=59)
     async with opened.works.begin(system_principal(birch.id)) as work:
         assert await expire.run(work) == 0
-    assert len(list(place.iterdir())) == 2
+    assert len(set(place.iterdir()) - before) == 2
     files_clock.advance(minutes=1)
     async with opened.works.begin(system_principal(birch.id)) as work:
         assert await expire.run(work) == 1
-    assert list(place.iterdir()) == []
+    assert set(place.iterdir()) == before
     assert (await see(birch, "grid_worker", f"/files/{made['id']}")).status_code == 404
 
 
@@ -263,7 +264,8 @@ async def test_what_cannot_be_kept_is_refused_and_expires(cities: Cities, files_
     files_clock.advance(hours=1)
     async with opened.works.begin(system_principal(birch.id)) as work:
         await next(job for job in JOBS if job.name == "files.expire").run(work)
-        assert (await work.session.scalars(select(m.StoredFile))).all() == []
+        # What the city was planted with waits for its own day.
+        assert len((await work.session.scalars(select(m.StoredFile))).all()) == 1
 
 
 async def test_one_account_keeps_only_so_many_unused(cities: Cities) -> None:
