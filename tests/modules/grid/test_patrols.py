@@ -343,7 +343,9 @@ async def test_the_rule_of_two_hours(
     assert days == {"worker": "MET", "idle": "MISSED"}
     assert {tuple(one["keys"]): one["count"] for one in found["patrolDayStats"]} == {("MET",): 1, ("MISSED",): 1}
     async with works.begin(alder.administrator) as work:
-        told = await work.session.scalar(select(func.count()).where(OutboxRecord.type == "grid.patrol_day.evaluated.v1"))
+        told = await work.session.scalar(
+            select(func.count()).where(OutboxRecord.type == "grid.patrol_day.evaluated.v1")
+        )
         assert told == 3
     # Nobody of another street sees it.
     assert (await front.data(alder.someone(*may, at="s2"), text))["patrolDays"]["nodes"] == []
