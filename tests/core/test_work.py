@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from cityloom.audit.models import AuditRecord
 from cityloom.audit.service import write_entries
-from cityloom.core.database import Database, asyncpg_arguments
+from cityloom.core.database import Context, Database, asyncpg_arguments
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry, Event
 from cityloom.core.ids import new_id
@@ -87,7 +87,8 @@ async def test_every_statement_of_the_orm_names_the_tenant(works: Works, databas
     assert "audit_records.tenant_id =" in statements[0]
 
 
-async def test_connections_that_the_server_closed_fail_nobody(works: Works, admin_url: str) -> None:
+@pytest.mark.parametrize("way", ["work", "session"])
+async def test_connections_that_the_server_closed_fail_nobody(works: Works, admin_url: str, way: str) -> None:
     caller = principal(new_id())
     async with works.begin(caller) as work:
         connection = work.transaction.connection
@@ -100,8 +101,13 @@ async def test_connections_that_the_server_closed_fail_nobody(works: Works, admi
             )
     finally:
         await admin.close()
-    async with works.begin(caller) as work:
-        assert await work.session.scalar(select(func.count()).select_from(AuditRecord)) == 0
+    count = select(func.count()).select_from(AuditRecord)
+    if way == "work":
+        async with works.begin(caller) as work:
+            assert await work.session.scalar(count) == 0
+    else:
+        async with works.database.session(Context(caller.tenant_id)) as session:
+            assert await session.scalar(count) == 0
 
 
 def test_authorise_holds_the_area() -> None:

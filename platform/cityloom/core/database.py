@@ -12,7 +12,7 @@ import asyncpg
 import orjson
 from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, Text, event, func, text, update
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import EmulatedDBAPIException, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, EmulatedDBAPIException, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with_loader_criteria
 from sqlalchemy.types import Uuid
@@ -292,7 +292,7 @@ def _opened(pool: asyncpg.Pool[asyncpg.Record] | None) -> asyncpg.Pool[asyncpg.R
 
 
 def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=size,
         max_overflow=0,
@@ -307,6 +307,14 @@ def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> Asyn
         json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
         json_deserializer=orjson.loads,
     )
+    event.listen(engine.sync_engine, "checkout", _demand_open)
+    return engine
+
+
+def _demand_open(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - the driver's adapter
+    """A connection that the server has closed meanwhile is replaced by a new one, before anybody works with it."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 async def raw(session: AsyncSession) -> asyncpg.Connection[asyncpg.Record]:

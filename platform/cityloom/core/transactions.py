@@ -121,20 +121,10 @@ class Transaction:
             await greenlet_spawn(self._pooled.close)
 
 
-def _is_closed(pooled: PoolProxiedConnection) -> bool:
-    driver: Any = pooled.driver_connection
-    return bool(driver.is_closed())
-
-
 @asynccontextmanager
 async def transaction(engine: AsyncEngine, context: Context) -> AsyncIterator[Transaction]:
     """A transaction for as long as the block lasts."""
     pooled = await greenlet_spawn(engine.sync_engine.raw_connection)
-    while _is_closed(pooled):
-        # The server went away meanwhile: the pool does not know before somebody tells it.
-        await greenlet_spawn(pooled.invalidate)
-        await greenlet_spawn(pooled.close)
-        pooled = await greenlet_spawn(engine.sync_engine.raw_connection)
     found = Transaction(engine, pooled, context)
     try:
         await found.begin()
