@@ -61,7 +61,7 @@ MANNERS = ("steady", "failing", "hanging", "dropping", "duplicating", "reorderin
 WORKERS = ("worker", "second-worker")
 #: The whole of one try here: what hangs shall not take minutes.
 TIMEOUT = 1.0
-HEAL_SECONDS = 90.0
+HEAL_SECONDS = 300.0
 
 
 @dataclass
