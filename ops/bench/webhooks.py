@@ -192,8 +192,8 @@ async def _measure(bench: Bench, rounds: int) -> None:
     alone, answering, hanging = [], [], []
     for number in range(rounds):
         alone.append(await steady(bench, bench.tenants[1], f"alone{number}"))
-        answering.append(await beside(bench, f"/answer{number}", f"answering{number}"))
-        hanging.append(await beside(bench, f"/hang{number}", f"hanging{number}"))
+        answering.append(await beside(bench, f"/answer{number}", f"beside-answers{number}"))
+        hanging.append(await beside(bench, f"/hang{number}", f"beside-hangs{number}"))
     rate = statistics.median(one["per_second"] for one in bursts)
     cpu = statistics.median(one["worker_cpu_ms"] for one in bursts)
     p50, p99 = (statistics.median(percentile(one, share) for one in alone) for share in (0.5, 0.99))
