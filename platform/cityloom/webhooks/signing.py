@@ -6,7 +6,7 @@ and the hash of the chain at this delivery, `msg_<sequence>_<64 hexadecimal digi
     hash = SHA-256(previous hash (32 bytes) | sequence (8 bytes, big endian) | SHA-256(body))
 
 The headers `webhook-sequence` and `webhook-previous-hash` repeat what is needed to check it. Every library that
-verifies the signature has thereby verified number and hash; see ADR 0010.
+verifies the signature has thereby verified number and hash; see ADR 16.
 """
 
 from __future__ import annotations
