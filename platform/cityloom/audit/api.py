@@ -12,16 +12,12 @@ import strawberry
 from cityloom.access.api.shapes import Account, ApiClient
 from cityloom.audit import models as m
 from cityloom.audit.permissions import READ
-from cityloom.core.ids import split_id
 from cityloom.graph import bound as b
 
-#: The row id of an object that no entry is about: of another city's things there are none here.
-_NOTHING = "0" * 32
 
-
-@strawberry.enum(description="What sort of caller is answerable for an entry of the audit log.")
-class AuditActorKind(Enum):
-    """See `AuditRecord.actor_kind`."""
+@strawberry.enum(description="What sort of caller did something.")
+class ActorKind(Enum):
+    """See `AuditRecord.actor_kind` and `Event.actor_kind`."""
 
     STAFF = strawberry.enum_value("STAFF", description="A member of the city's staff.")
     RESIDENT = strawberry.enum_value("RESIDENT", description="A resident.")
@@ -52,7 +48,7 @@ class AuditRecord(b.Node):
     """
 
     recorded_at: datetime = b.column(m.AuditRecord.recorded_at, "When it was done.", filters=b.RANGE)
-    actor_kind: AuditActorKind = b.column(m.AuditRecord.actor_kind, "What sort of caller did it.")
+    actor_kind: ActorKind = b.column(m.AuditRecord.actor_kind, "What sort of caller did it.")
     account: Account | None = b.one(
         lambda record, account: account.id == record.account_id,
         "Whose account it was done with; null where there is none, or it may not be seen.",
@@ -90,8 +86,7 @@ def _wanted(
 ) -> sa.ColumnElement[bool]:
     conditions: list[sa.ColumnElement[bool]] = []
     if object is not None:
-        conditions.append(record.object_tag == sa.func.left(object, 4))
-        conditions.append(record.object_id == sa.cast(sa.func.right(object, 32), sa.Uuid()))
+        conditions.append(b.is_thing(record.object_tag, record.object_id, object))
     if account is not None:
         conditions.append(record.account_id == account)
     return sa.and_(sa.true(), *conditions)
@@ -101,8 +96,7 @@ def _understood(arguments: dict[str, Any], principal: Any, _services: Any) -> di
     """The object checked: one of another city's is a thing without entries."""
     found = dict(arguments)
     if found.get("object") is not None:
-        tag, row_id = split_id(found["object"], principal.tenant_id, path=("object",))
-        found["object"] = f"{tag}{_NOTHING if row_id is None else row_id.hex}"
+        found["object"] = b.thing_key(found["object"], principal.tenant_id, path=("object",))
     return found
 
 

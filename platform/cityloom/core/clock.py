@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Protocol
+
+#: Civil time in all of China since 1949, without daylight saving since 1991.
+CIVIL_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 
 
 class Clock(Protocol):

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from enum import Enum
 from typing import Annotated, Any
 
 import sqlalchemy as sa
 import strawberry
 
+from cityloom.audit.api import ActorKind
 from cityloom.core.events import subject_tags
-from cityloom.core.ids import split_id
 from cityloom.events import models as m
 from cityloom.events.catalogue import EventCatalogue
 from cityloom.events.cursors import SIGNATURE, cursor_of, position_of
 from cityloom.events.permissions import READ
 from cityloom.events.service import ACCOUNT, CLIENT
 from cityloom.graph import bound as b
-
-#: The row id of a subject that no event has: of another city's things there are none here.
-_NOBODY = "0" * 32
-
-
-@strawberry.enum(description="What sort of caller did something.")
-class ActorKind(Enum):
-    """See `Event.actor_kind`."""
-
-    STAFF = strawberry.enum_value("STAFF", description="A member of the city's staff.")
-    RESIDENT = strawberry.enum_value("RESIDENT", description="A resident.")
-    API_CLIENT = strawberry.enum_value("API_CLIENT", description="Another system, by its API client.")
-    OPERATOR = strawberry.enum_value("OPERATOR", description="An operator of the platform.")
-    SYSTEM = strawberry.enum_value("SYSTEM", description="The platform itself: a clock that ran out, a pack applied.")
-    ANONYMOUS = strawberry.enum_value("ANONYMOUS", description="Somebody without a credential.")
 
 
 def _cursor(event: Any) -> sa.ColumnElement[str]:  # noqa: ANN401 - an alias of the model
@@ -99,8 +83,7 @@ def _wanted(
     if types is not None:
         conditions.append(event.type == sa.func.any(types))
     if subject is not None:
-        conditions.append(event.subject_tag == sa.func.left(subject, 4))
-        conditions.append(event.subject_id == sa.cast(sa.func.right(subject, 32), sa.Uuid()))
+        conditions.append(b.is_thing(event.subject_tag, event.subject_id, subject))
     return sa.and_(sa.true(), *conditions)
 
 
@@ -110,8 +93,7 @@ def _understood(arguments: dict[str, Any], principal: Any, services: Any) -> dic
     if found.get("types") is not None:
         found["types"] = list(services[EventCatalogue].matching(*found["types"]))
     if found.get("subject") is not None:
-        tag, row_id = split_id(found["subject"], principal.tenant_id, path=("subject",))
-        found["subject"] = f"{tag}{_NOBODY if row_id is None else row_id.hex}"
+        found["subject"] = b.thing_key(found["subject"], principal.tenant_id, path=("subject",))
     return found
 
 

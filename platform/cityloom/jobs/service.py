@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -13,6 +13,7 @@ import sqlalchemy.exc
 from sqlalchemy import and_, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
+from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import new_id
 from cityloom.jobs.models import JobRun
@@ -33,9 +34,7 @@ _log = logging.getLogger(__name__)
 CLAIMED_FROM = timedelta(minutes=1)
 #: How often a process looks which claimed jobs are due (seconds of the injected clock).
 _LOOK = timedelta(seconds=30)
-#: The only time zone of the cities (see `areas.tree.CIVIL_TIME`).
-_CIVIL = timezone(timedelta(hours=8))
-_LONG_AGO = datetime(2000, 1, 1, tzinfo=_CIVIL)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=CIVIL_TIME)
 _BETWEEN_LOOKS = 1.0
 _FAILURES = (OSError, Refusal, sqlalchemy.exc.SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -112,7 +111,7 @@ def last_due(job: Job, now: datetime) -> datetime:
     """A job is due that ran last at this moment or before it."""
     if job.at is None:
         return now - job.every
-    today = datetime.combine(now.astimezone(_CIVIL).date(), job.at, _CIVIL)
+    today = datetime.combine(now.astimezone(CIVIL_TIME).date(), job.at, CIVIL_TIME)
     return (today if today <= now else today - timedelta(days=1)) - timedelta(microseconds=1)
 
 

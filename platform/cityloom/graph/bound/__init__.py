@@ -51,6 +51,7 @@ from cityloom.graph.bound.inputs import filter_of, order_of
 from cityloom.graph.bound.plain import input_type, output_type
 from cityloom.graph.bound.relay import Connection, Edge, Node, OrderDirection, PageInfo
 from cityloom.graph.bound.scalars import BIG_INT, DATE_TIME, SCALARS, BigInt, write_time
+from cityloom.graph.bound.things import is_thing, thing_key
 
 if TYPE_CHECKING:
     from cityloom.graph.mutations import mutation, mutation_root
@@ -110,6 +111,7 @@ __all__ = [
     "filter_of",
     "input_type",
     "interface",
+    "is_thing",
     "many",
     "masked",
     "mutation",
@@ -127,5 +129,6 @@ __all__ = [
     "root_stream",
     "shared",
     "subscription",
+    "thing_key",
     "write_time",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
 from sqlalchemy import bindparam, func, or_, select, text, update
 
+from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.database import Base
 from cityloom.core.prepared import Prepared, Reader
 from cityloom.core.principal import subtree
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from cityloom.core.work import Work
 
-#: Civil time in all of China since 1949, without daylight saving since 1991.
-CIVIL_TIME = timezone(timedelta(hours=8), "Asia/Shanghai")
 _AREAS = Reader(m.Area, without=("boundary",))
 _AREA = Prepared(
     lambda: (

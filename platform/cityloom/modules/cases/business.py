@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import chinese_calendar
 
-from cityloom.modules.areas.tree import CIVIL_TIME
+from cityloom.core.clock import CIVIL_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

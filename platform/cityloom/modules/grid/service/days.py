@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
+from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.principal import subtree
 from cityloom.modules.areas.models import Area
-from cityloom.modules.areas.tree import CIVIL_TIME, civil_day
+from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.grid import events
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid.errors import DayWrong
