@@ -7,7 +7,7 @@ PY := .venv/bin/python
 # Without --no-compile, byte code of all that is never imported costs a sixth of the time.
 PIP := $(PY) -m pip --disable-pip-version-check install --root-user-action=ignore --no-compile
 COMPILE := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock" --quiet \
+	--no-emit-index-url --no-emit-find-links --no-annotate --no-strip-extras --custom-compile-command "make lock" --quiet \
 	$(if $(UPGRADE),--upgrade)
 
 # Byte code of what was imported is kept, whatever the surroundings say: without it every start compiles everything again.
