@@ -129,3 +129,43 @@ def ruijin2(folder: Path) -> City:
         for n in range(1, groups[code] + 1):
             city.add(f"{code}L{n:02d}", f"{names[code]}第{chinese(n)}楼组", "BUILDING_GROUP", code)
     return city
+
+
+def fengtai(folder: Path) -> City:
+    """凤台社区: one community, grids, and the courtyards (院落) in them."""
+    city = City("fengtai", Box(112.8440, 35.4900, 112.8580, 35.5010))
+    (row,) = [row for row in read_divisions(folder, "140502") if row.code == "140502001006"]
+    community = city.add(row.code, place_name(row.name), "COMMUNITY")
+    for grid in _grids(city, community, place_name(row.name), 12):
+        for n in range(1, draw(grid, 3, 6) + 1):
+            city.add(f"{grid}Y{n:02d}", f"{city.areas[0].name}{chinese(int(grid[-3:]))}网格{n}号院", "COURTYARD", grid)
+    return city
+
+
+def linfen(folder: Path) -> City:
+    """临汾路街道: 20 neighbourhoods, micro-grids of about 300 households, building groups (楼组) in them."""
+    city = City("linfen", Box(121.4470, 31.3060, 121.4700, 31.3230))
+    rows = [row for row in read_divisions(folder, "310106") if row.code.startswith("310106021")]
+    street = city.add(rows[0].code, rows[0].name, "STREET")
+    neighbourhoods = rows[1:]
+    grids = shares(96, {row.code: draw(row.code, 900, 2_100) for row in neighbourhoods}, least=3)
+    for row in neighbourhoods:
+        name = place_name(row.name, "居民区")
+        city.add(row.code, name, "NEIGHBOURHOOD", street)
+        for grid in _grids(city, row.code, name, grids[row.code], "MICRO_GRID", "微网格"):
+            for n in range(1, draw(grid, 5, 9) + 1):
+                noun = f"{name}第{chinese(int(grid[-3:]))}微网格第{chinese(n)}楼组"
+                city.add(f"{grid}L{n:02d}", noun, "BUILDING_GROUP", grid)
+    return city
+
+
+def fuyu(folder: Path) -> City:
+    """扶余西南街社区: 9 residents' committees, 18 grids of about 340 households, two to a committee."""
+    city = City("fuyu", Box(126.0060, 44.9800, 126.0240, 44.9950))
+    (row,) = [row for row in read_divisions(folder, "220781") if row.code == "220781003002"]
+    community = city.add(row.code, row.name, "COMMUNITY")
+    for n in range(1, 10):
+        committee = city.add(f"{community}-{n}", f"第{chinese(n)}居民委", "RESIDENTS_COMMITTEE", community)
+        for grid in (2 * n - 1, 2 * n):
+            city.add(f"{community}{grid:03d}", f"第{chinese(grid)}网格", "GRID", committee)
+    return city

@@ -1,4 +1,4 @@
-"""Make the packs of the three cities from the published divisions; the same divisions give the same bytes.
+"""Make the packs of these cities from the published divisions; the same divisions give the same bytes.
 
     python ops/packs/generate.py <folder of division tables> [<folder of tenants>]
 
@@ -13,10 +13,14 @@ import io
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cities import City, longgang, ruijin2, yanji
+from cities import City, fengtai, fuyu, linfen, longgang, ruijin2, yanji
 from divisions import draw
 from tessellation import tessellate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗金朴崔韩许郑"
 GIVEN = (
@@ -69,6 +73,16 @@ class Staff:
         self.memberships.append((login, role, area, department, "false"))
 
 
+def _grids_below(city: City, below: dict[str, list[str]], code: str) -> Iterator[str]:
+    """The basic grids in an area, also those below committees of residents."""
+    kinds = {area.code: area.kind for area in city.areas}
+    for child in below.get(code, ()):
+        if kinds[child] in {"GRID", "MICRO_GRID"}:
+            yield child
+        else:
+            yield from _grids_below(city, below, child)
+
+
 def staff(city: City) -> Staff:
     """One of each role, a lead for every street or zone, and workers for the first communities and their grids."""
     hired = Staff(city)
@@ -84,7 +98,7 @@ def staff(city: City) -> Staff:
     communities = city.of("COMMUNITY", "NEIGHBOURHOOD", "VILLAGE")[:6]
     for n, community in enumerate(communities, start=1):
         hired.hire(f"community-{n:02d}", "community_worker", area=community.code)
-        grids = [code for code in below[community.code] if not code.endswith("901")]
+        grids = list(_grids_below(city, below, community.code))
         hired.hire(f"grid-lead-{n:02d}", "grid_lead", area=grids[0])
         for m, grid in enumerate(grids[:3], start=1):
             hired.hire(f"grid-{n:02d}-{m}", "grid_worker", area=grid)
@@ -125,7 +139,7 @@ def files(city: City) -> dict[str, str]:
 
 def main(divisions: Path, tenants: Path) -> None:
     """Write the generated files of all cities."""
-    for make in (yanji, longgang, ruijin2):
+    for make in (yanji, longgang, ruijin2, fengtai, linfen, fuyu):
         city = make(divisions)
         folder = tenants / city.slug
         folder.mkdir(parents=True, exist_ok=True)

@@ -35,6 +35,8 @@ FIGURES = {
     "yanji": {"CITY": 1, "STREET": 6, "TOWN": 4, "VILLAGE": 54},
     "longgang": {"TOWN": 1, "COMMUNITY": 10, "VILLAGE": 25, "GRID": 396, "MICRO_GRID": 1047},
     "ruijin2": {"STREET": 1, "ZONE": 3, "NEIGHBOURHOOD": 16, "MICRO_GRID": 40, "BUILDING_GROUP": 658},
+    "linfen": {"STREET": 1, "NEIGHBOURHOOD": 20},
+    "fuyu": {"COMMUNITY": 1, "RESIDENTS_COMMITTEE": 9, "GRID": 18},
 }
 
 
