@@ -37,6 +37,9 @@ HASH = hashlib.sha256(TEXT.encode()).hexdigest()
 CONTRACTS = Contracts((MODULE,), "tenant")
 REGISTER = """mutation ($input: TrustedDocumentsRegisterInput!) { trustedDocumentsRegister(input: $input) {
   ... on TrustedDocuments { documentIds added } ... on Refusal { code reason message path } } }"""
+REMOVE = """mutation ($input: TrustedDocumentsRemoveInput!) { trustedDocumentsRemove(input: $input) {
+  ... on TrustedDocumentsRemoved { removed } ... on Refusal { code reason message path } } }"""
+LISTED = "{ trustedDocuments { totalCount nodes { documentId name body } } }"
 RESTRICT = """mutation ($input: ClientRestrictInput!) { clientRestrict(input: $input) {
   ... on ClientRestriction { isRestricted } ... on Refusal { code reason path } } }"""
 
@@ -172,6 +175,34 @@ async def test_registering_needs_the_permission(ask: Ask, caller: Principal) -> 
     registered = await ask(nobody, REGISTER, input={"manifest": orjson.dumps({"k": TEXT}).decode()})
     assert registered["data"]["trustedDocumentsRegister"]["code"] == "FORBIDDEN"
     assert (await ask(caller, document=f"sha256:{HASH}"))["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_a_removed_document_is_unknown_within_a_second(ask: Ask, caller: Principal, moment: list[float]) -> None:
+    client = encode_id("clnt", caller.tenant_id, caller.client_id or new_id())
+    manifest, wanted = orjson.dumps({"k": TEXT}).decode(), f"sha256:{HASH}"
+    await ask(caller, REGISTER, input={"manifest": manifest, "clientId": client})
+    assert "data" in await ask(caller, document=wanted)
+    listed = (await ask(caller, LISTED))["data"]["trustedDocuments"]
+    assert [(node["documentId"], node["body"]) for node in listed["nodes"]] == [(wanted, TEXT), ("k", TEXT)]
+    nobody = replace(caller, rights=StatedRights())
+    refused = await ask(nobody, REMOVE, input={"documentIds": [wanted], "clientId": client})
+    assert refused["data"]["trustedDocumentsRemove"]["code"] == "FORBIDDEN"
+    # The ids of all callers, of another tenant's client, and of another tenant are others.
+    foreign = encode_id("clnt", new_id(), new_id())
+    other = replace(caller, tenant_id=new_id())
+    for who, given in ((caller, {}), (caller, {"clientId": foreign}), (other, {"clientId": client}), (other, {})):
+        answer = await ask(who, REMOVE, input={"documentIds": [wanted, "k"], **given})
+        assert answer["data"]["trustedDocumentsRemove"] == {"removed": 0}
+    moment[0] += 1.0
+    assert "data" in await ask(caller, document=wanted)
+    removed = await ask(caller, REMOVE, input={"documentIds": [wanted, "unknown"], "clientId": client})
+    assert removed["data"]["trustedDocumentsRemove"] == {"removed": 1}
+    moment[0] += 1.0
+    assert (await ask(caller, document=wanted))["errors"][0]["extensions"]["reason"] == "UNKNOWN_DOCUMENT"
+    assert "data" in await ask(caller, document="k")
+    again = await ask(caller, REGISTER, input={"manifest": manifest, "clientId": client})
+    assert again["data"]["trustedDocumentsRegister"]["added"] == 1
+    assert "data" in await ask(caller, document=wanted)
 
 
 async def test_a_client_of_another_tenant_is_absent(ask: Ask, caller: Principal) -> None:

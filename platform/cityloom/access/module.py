@@ -16,6 +16,7 @@ from cityloom.access.api.shapes import (
     Membership,
     PolicyProposal,
     Role,
+    TrustedDocumentAccess,
 )
 from cityloom.access.decisions import forget_decisions
 from cityloom.access.events import EVENTS
@@ -37,6 +38,7 @@ MODULE = Module(
     tenant_api=GraphApi(
         queries=(AccessQuery,),
         mutations=(AccessMutation,),
+        extensions=(TrustedDocumentAccess,),
         types=(AccessDecision, Department, Account, Role, Membership, ApiClient, ApiClientKey, PolicyProposal),
     ),
     platform_api=GraphApi(queries=(AccessControlQuery,), mutations=(AccessControlMutation,)),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
 
-from cityloom.core.errors import NotFound, Refusal, RefusalCode
+from cityloom.core.errors import InvalidInput, NotFound, Refusal, RefusalCode
 from cityloom.core.ids import decode_id
+from cityloom.graph import bound as b
+from cityloom.graph import models as m
 from cityloom.graph import trusted
 from cityloom.graph.bound.bindings import GraphPart
 from cityloom.graph.documents import variables_of
@@ -72,6 +75,33 @@ async def query_price(
     return QueryPrice(cost=cost, allowed=allowed, is_affordable=cost <= allowed, depth=size.depth, fields=size.fields)
 
 
+@b.bound(
+    m.TrustedDocument,
+    tag="tdoc",
+    module="graph",
+    read=PERMISSION,
+    orderings={"REGISTERED": (m.TrustedDocument.id,)},
+)
+class TrustedDocument(b.Node):
+    """A registered document (已登记的查询文档), which callers may ask for by its id instead of sending its text."""
+
+    document_id: str = b.column(
+        m.TrustedDocument.document_id, "What is sent as `documentId`: `sha256:` and a hash, or the manifest's own id."
+    )
+    name: str | None = b.column(m.TrustedDocument.name, "The name that the manifest gives it.")
+    body: str = b.column(m.TrustedDocument.body, "Its text, which never changes.")
+    created_at: datetime = b.column(m.TrustedDocument.created_at, "When it was registered.")
+
+
+@b.query(module="graph")
+class TrustedDocumentQuery:
+    """Registered documents."""
+
+    trusted_documents: b.Connection[TrustedDocument] = b.root_connection(
+        TrustedDocument, "The registered documents of the city, of all its clients."
+    )
+
+
 @strawberry.type(description="Reads of the graph itself.")
 class GraphQuery:
     """Root fields for reads."""
@@ -110,6 +140,23 @@ class TrustedDocuments:
     added: int = strawberry.field(description="How many ids were not registered before.")
 
 
+@strawberry.input(description="Registered documents that nobody shall ask for any more.")
+class TrustedDocumentsRemoveInput:
+    """Ids as they were registered."""
+
+    document_ids: list[str] = strawberry.field(description="The ids, at most 2,000; one that is unknown is no error.")
+    client_id: strawberry.ID | None = strawberry.field(
+        description="The API client for which they were registered; left out for those of all callers.", default=None
+    )
+
+
+@strawberry.type(description="Documents that were removed.")
+class TrustedDocumentsRemoved:
+    """What a removal did."""
+
+    removed: int = strawberry.field(description="How many of the ids were registered until now.")
+
+
 @strawberry.input(description="Whether a client is held to registered documents.")
 class ClientRestrictInput:
     """One client."""
@@ -146,6 +193,24 @@ async def register_documents(work: Work, input: TrustedDocumentsRegisterInput) -
     return TrustedDocuments(document_ids=[entry.ids[0] for entry in entries], added=added)
 
 
+async def remove_documents(work: Work, input: TrustedDocumentsRemoveInput) -> TrustedDocumentsRemoved:  # noqa: A002 - as above
+    """Remove registered documents."""
+    work.authorise(PERMISSION)
+    client_id = None
+    if input.client_id is not None:
+        client_id = decode_id(input.client_id, work.tenant_id, "clnt", path=("client_id",))
+        if client_id is None:
+            # Of a client that there is not, nothing is registered.
+            return TrustedDocumentsRemoved(removed=0)
+    if len(input.document_ids) > trusted.LARGEST_MANIFEST:
+        raise InvalidInput(
+            f"一次最多移除 {trusted.LARGEST_MANIFEST} 个文档。",
+            f"At most {trusted.LARGEST_MANIFEST} documents are removed at once.",
+            path=("document_ids",),
+        )
+    return TrustedDocumentsRemoved(removed=await trusted.remove(work, input.document_ids, client_id))
+
+
 async def restrict_client(work: Work, input: ClientRestrictInput) -> ClientRestriction:  # noqa: A002 - as above
     """Hold a client to registered documents, or release it."""
     work.authorise(PERMISSION)
@@ -163,6 +228,12 @@ class GraphMutation:
         register_documents,
         "Register documents that clients may then ask for by id instead of sending their text. Registering one again"
         " changes nothing; a registered text never changes.",
+        changes=False,
+    )
+    trusted_documents_remove: TrustedDocumentsRemoved = mutation(
+        remove_documents,
+        "Remove registered documents: within a second they cannot be asked for any more. Registering one again brings"
+        " it back.",
         changes=False,
     )
     client_restrict: ClientRestriction = mutation(

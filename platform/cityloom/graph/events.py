@@ -26,6 +26,19 @@ class DocumentsRegistered(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentsRemoved(Event):
+    """Registered documents were removed, of one API client or of all callers of the city: the subject is the city."""
+
+    type: ClassVar[str] = "graph.documents.removed.v1"
+    subject_tag: ClassVar[str] = "tent"
+    zh: ClassVar[str] = "移除了已登记的查询文档,属于某一接口客户端或本城市全体调用方;对象为该城市。"
+    nodes: ClassVar[Mapping[str, str]] = {"client_id": "clnt"}
+
+    client_id: UUID | None
+    removed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRestricted(Event):
     """An API client is held to registered documents, or may send any again."""
 
@@ -36,4 +49,4 @@ class ClientRestricted(Event):
     is_restricted: bool
 
 
-EVENTS = (DocumentsRegistered, ClientRestricted)
+EVENTS = (DocumentsRegistered, DocumentsRemoved, ClientRestricted)

@@ -6,7 +6,7 @@ from datetime import time, timedelta
 
 from cityloom.core.module import GraphApi, Job, Module, Permission
 from cityloom.core.text import Text
-from cityloom.graph.api import GraphMutation, GraphQuery
+from cityloom.graph.api import GraphMutation, GraphQuery, TrustedDocument, TrustedDocumentQuery
 from cityloom.graph.bound.nodes import NodeQuery
 from cityloom.graph.events import EVENTS
 from cityloom.graph.idempotency import forget
@@ -27,7 +27,11 @@ MODULE = Module(
         ),
     ),
     events=EVENTS,
-    tenant_api=GraphApi(queries=(NodeQuery, GraphQuery), mutations=(GraphMutation,)),
+    tenant_api=GraphApi(
+        queries=(NodeQuery, GraphQuery, TrustedDocumentQuery),
+        mutations=(GraphMutation,),
+        types=(TrustedDocument,),
+    ),
     jobs=(
         Job(
             "graph.keys",

@@ -18,7 +18,7 @@ from cityloom.core.errors import InvalidInput, NotFound, Refusal, RefusalCode
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.graph.documents import document_id
-from cityloom.graph.events import ClientRestricted, DocumentsRegistered
+from cityloom.graph.events import ClientRestricted, DocumentsRegistered, DocumentsRemoved
 from cityloom.graph.models import RestrictedClient, TrustedDocument
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class NoTrusted:
 class TrustedDocuments:
     """Looks documents up in the tenant's table.
 
-    What an id stands for never changes, so it is kept for good; whether a client is restricted is asked again after a
-    second.
+    What an id stands for never changes; whether it is still registered, and whether a client is restricted, is asked
+    again after a second.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class TrustedDocuments:
     ) -> None:
         self._database = database
         self._size, self._seconds, self._now = kept, seconds, monotonic
-        self._bodies: OrderedDict[tuple[UUID, UUID | None, str], str] = OrderedDict()
+        self._bodies: OrderedDict[tuple[UUID, UUID | None, str], tuple[str, float]] = OrderedDict()
         self._restricted: OrderedDict[tuple[UUID, UUID], tuple[bool, float]] = OrderedDict()
 
     async def text(self, principal: Principal, document_id: str | None, text: str | None) -> str:
@@ -114,17 +114,19 @@ class TrustedDocuments:
             return text
         name = str(document_id)
         key = (principal.tenant_id, principal.client_id, name)
-        body = self._bodies.get(key)
-        if body is None:
+        known = self._bodies.get(key)
+        now = self._now()
+        if known is None or now - known[1] >= self._seconds:
+            self._bodies.pop(key, None)
             body, _ = await self._look(principal, name)
             if body is None:
                 raise UnknownDocument(documentId=name[:200])
-            self._bodies[key] = body
+            known = self._bodies[key] = body, now
             if len(self._bodies) > self._size:
                 self._bodies.popitem(last=False)
         else:
             self._bodies.move_to_end(key)
-        return body
+        return known[0]
 
     async def _is_restricted(self, principal: Principal) -> bool:
         key = (principal.tenant_id, principal.client_id or UUID(int=0))
@@ -240,6 +242,24 @@ async def register(work: Work, entries: list[Entry], client_id: UUID | None) -> 
         work.emit(DocumentsRegistered(subject_id=tenant_id, client_id=client_id, added=added))
         work.audit(AuditEntry(action="graph.document.register", object_tag="tent", object_id=tenant_id))
     return added
+
+
+async def remove(work: Work, document_ids: list[str], client_id: UUID | None) -> int:
+    """Remove documents of one client, or of all where `client_id` is None; answers how many ids were registered.
+
+    Ids of one text are removed one by one: a manifest's own id stays where only the hash is named. Again is no error.
+    """
+    found = await work.session.scalars(
+        delete(TrustedDocument)
+        .where(TrustedDocument.client_id.is_not_distinct_from(client_id), TrustedDocument.document_id.in_(document_ids))
+        .returning(TrustedDocument.id)
+    )
+    removed = len(found.all())
+    if removed:
+        tenant_id = work.tenant_id
+        work.emit(DocumentsRemoved(subject_id=tenant_id, client_id=client_id, removed=removed))
+        work.audit(AuditEntry(action="graph.document.remove", object_tag="tent", object_id=tenant_id))
+    return removed
 
 
 async def restrict(work: Work, client_id: UUID, *, is_restricted: bool) -> None:

@@ -14,6 +14,8 @@ from sqlalchemy.orm import aliased
 from cityloom.access import models as m
 from cityloom.core.ids import encode_id
 from cityloom.graph import bound as b
+from cityloom.graph.api import TrustedDocument
+from cityloom.graph.models import TrustedDocument as TrustedDocumentModel
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -377,6 +379,15 @@ class ApiClient(b.Node):
     is_active: bool = b.column(m.ApiClient.is_active, "Whether its keys work.", filters=b.EXACT)
     created_at: datetime = b.column(m.ApiClient.created_at, "When it was made.")
     keys: list[ApiClientKey] = b.many(m.ApiClientKey.client_id, "Its keys, ended ones too.", limit=50)
+
+
+@b.extend(TrustedDocument, module="access")
+class TrustedDocumentAccess:
+    """Whose a registered document is."""
+
+    client: ApiClient | None = b.one(
+        TrustedDocumentModel.client_id, "The API client that may ask for it; null where all callers may."
+    )
 
 
 def _previews(rows: list[Any], _services: object) -> list[PolicyPreview]:
