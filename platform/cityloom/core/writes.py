@@ -175,11 +175,13 @@ class Writes:
 
     def add(self, row: TenantTable) -> None:
         """Write a new row; what changes of it afterwards is written too."""
-        row.tenant_id = self.tenant_id
-        if row.__dict__.get("id") is None:
+        # The row belongs to no session: nobody need be told of each value.
+        stated = row.__dict__
+        stated["tenant_id"] = self.tenant_id
+        if stated.get("id") is None:
+            made = new_id()
             # In the order in which they were added, although ids of one millisecond are in none of their own.
-            row.id = max(new_id(), UUID(int=self._last.int + 1))
-            self._last = row.id
+            self._last = stated["id"] = made if made > self._last else UUID(int=self._last.int + 1)
         self._added.setdefault(type(row), []).append(row)
 
     def keep(self, row: TenantTable) -> None:
@@ -214,7 +216,7 @@ class Writes:
             # `unnest` would take the arrays of a row apart.
             for group in [[row] for row in rows] if table.has_arrays else [rows]:
                 parts.append(_Update(table, named[:1], names, len(group), must_be_there=True))
-                _bind(table, named, [[getattr(row, one.key) for one in named] for row in group], arguments)
+                _bind(table, named, [[row.__dict__[one.key] for one in named] for row in group], arguments)
             expected += len(rows)
         for (model, *where), values in self._changes.items():
             table = _table(model)
@@ -242,8 +244,7 @@ class Writes:
                 if value is _MISSING:
                     if one.is_optional:
                         continue
-                    value = one.default()
-                    setattr(row, one.key, value)
+                    value = stated[one.key] = one.default()
                 names.append(one)
                 values.append(value)
             by_fields.setdefault(tuple(names), []).append(values)
