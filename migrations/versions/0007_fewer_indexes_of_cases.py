@@ -42,6 +42,7 @@ _NEW = (
 #: Columns that are null until a case has come so far.
 _LATER = ("longitude", "latitude", "accepted_at", "resolved_at", "satisfaction")
 _FILL = {"case_trackings": 70, "idempotency_records": 80}
+_CLEARED = ("autovacuum_vacuum_scale_factor", "autovacuum_vacuum_insert_scale_factor")
 
 
 def _name(columns: tuple[str, ...]) -> str:
@@ -59,10 +60,12 @@ def upgrade() -> None:
         op.create_index(_name((column,)), "cases", ["tenant_id", column], postgresql_where=where)
     for table, percent in _FILL.items():
         op.execute(f"ALTER TABLE {table} SET (fillfactor = {percent})")
+    op.execute(f"ALTER TABLE cases SET ({', '.join(f'{name} = 0.01' for name in _CLEARED)})")
 
 
 def downgrade() -> None:
     """Undo the change."""
+    op.execute(f"ALTER TABLE cases RESET ({', '.join(_CLEARED)})")
     for table in _FILL:
         op.execute(f"ALTER TABLE {table} RESET (fillfactor)")
     for columns in (*_NEW, *((column,) for column in _LATER)):

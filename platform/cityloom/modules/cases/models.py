@@ -227,6 +227,14 @@ class Case(AreaScoped, TenantTable, Base):
         Index(None, "tenant_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
         Index(None, "tenant_id", "breached_at", "id", postgresql_where=text("breached_at IS NOT NULL")),
         Index(None, "tenant_id", "next_clock_at", postgresql_where=text("next_clock_at IS NOT NULL")),
+        {
+            # Boards read indexes alone where the page is known to be visible to all: a fifth of all cases, the usual
+            # share, is all that a command centre asks about for months.
+            "postgresql_with": {
+                "autovacuum_vacuum_scale_factor": "0.01",
+                "autovacuum_vacuum_insert_scale_factor": "0.01",
+            }
+        },
     )
 
     tracking_code: Mapped[str]
