@@ -2,8 +2,9 @@
 
 A transaction that has notified holds a lock of the whole database while it commits: commits would go one by one. So a
 process says what has happened afterwards, on a connection of its own: the first at once, and then at most every
-`_QUIET_SECONDS` everything that has come together. Each wakes every process that listens; a busy city would wake them
-hundreds of times a second for the same thing. A signal may be lost with the process: whoever listens also looks every second.
+`_QUIET_SECONDS` everything that has come together. Each signal wakes every process that listens; a busy city would
+wake them hundreds of times a second for the same thing. A signal may be lost with the process: whoever listens also
+looks every second.
 """
 
 from __future__ import annotations

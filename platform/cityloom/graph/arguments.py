@@ -33,9 +33,7 @@ class Arguments:
 
     def __init__(self, field: StrawberryField, names: NameConverter) -> None:
         converters = _Converters(names)
-        self._parts = [
-            (names.from_argument(one), one.python_name, converters.of(one.type)) for one in field.arguments
-        ]
+        self._parts = [(names.from_argument(one), one.python_name, converters.of(one.type)) for one in field.arguments]
 
     def __call__(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments that were given, by their names in Python."""

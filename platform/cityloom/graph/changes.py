@@ -74,9 +74,7 @@ async def changed(context: GraphContext, name: str | None, variables: VariableVa
         field, change, arguments = found
         asked = RootField(Path(None, key, root.name), nodes, contract.graphql, operation, fragments, variables)
         try:
-            made = await carry_out(
-                context, asked, change, arguments(get_argument_values(field, nodes[0], variables))
-            )
+            made = await carry_out(context, asked, change, arguments(get_argument_values(field, nodes[0], variables)))
         except Exception as error:  # noqa: BLE001 - the executor answers it as any resolver's
             context.made[key] = partial(_fail, error)
             answer = None

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     import asyncpg
+
     from cityloom.core.database import Database
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work

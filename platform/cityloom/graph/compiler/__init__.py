@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from cityloom.core.principal import Principal, Rights
     from cityloom.core.work import Work
     from cityloom.graph.compiler.values import Getter
+    from cityloom.graph.reads import RootField
 
 _MOST_OPERATIONS = 2_048
 

@@ -175,7 +175,8 @@ def write_ledger(
 ) -> None:
     """Add entries to the ledger and bring the case's projection of it up to date.
 
-    `targets` names whom an entry (by its place) points to; `clocks` are the case's, where they are known. Entries that fell due before are added first: see `settle`.
+    `targets` names whom an entry (by its place) points to; `clocks` are the case's, where they are known. Entries that
+    fell due before are added first: see `settle`.
     """
     clocks, now = clocks or clocks_of(case), work.now()
     for at, entry in enumerate(entries):
