@@ -276,6 +276,8 @@ async def _own_platform() -> AsyncIterator[Platform]:
     async with platform(settings, address) as opened, jobs_running(opened.works, modules()):
         # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
         gc.freeze()
+        # A mutation makes some thousand objects, nearly all without cycles: every 700 of them is far too often.
+        gc.set_threshold(20_000, 20, 50)
         gc.enable()
         asyncio.get_running_loop().add_signal_handler(LET_GO, opened.works.services[Feeds].close)
         yield opened

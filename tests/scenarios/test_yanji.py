@@ -130,3 +130,43 @@ async def test_the_same_heap_reported_twice_is_joined(story: Callable[[str], Awa
     assert (await city.case(first, "reportCount"))["reportCount"] == 2
     follow = "query ($code: String!) { caseTracking(code: $code) { light isOpen } }"
     assert (await city.ask("choi", follow, {"code": code}))["caseTracking"] == {"light": "RED", "isOpen": True}
+
+
+async def test_a_first_secretary_is_scored_for_task_orders(story: Callable[[str], Awaitable[Story]]) -> None:
+    """红色星期五: the community posts, the first secretary of a sunk department accepts and does it, and is scored."""
+    city = await story("yanji")
+    community = await city.area(GRID[:12])
+    posts = {post["code"]: post["id"] for post in (await city.ask("admin", "{ posts { id code } }"))["posts"]}
+    secretary = {"accountId": await city.account("urban-officer")}
+    given = secretary | {"postId": posts["FIRST_SECRETARY"], "areaId": community}
+    assert (await city.change("admin", "postAssign", given, ""))["__typename"] == "PostAssignment"
+    given = secretary | {"role": "department_officer", "scopeKind": "AREA", "areaId": community}
+    assert (await city.change("admin", "membershipGrant", given, ""))["__typename"] == "Membership"
+    await city.resident("nam")
+    wish = {"matterId": await city.matter("T01001"), "areaId": community, "description": "楼道清扫"}
+    assert (await city.change("nam", "caseReport", wish, "... on CaseTracking { light }"))["reason"] == (
+        "REPORTER_NOT_ALLOWED"
+    )
+    order, _ = await city.report("community-01", "T01001", GRID[:12], "周五清扫三单元楼道", source="GRID")
+    assert await city.step("grid-lead-01", "Accept", order) == "NOT_FOUND"
+    assert await city.step("community-01", "Accept", order) == "NOT_YOURS"
+    assert await city.step("urban-officer", "Accept", order) == "accepted"
+    assert await city.step("urban-officer", "Resolve", order, comment="十二人清扫两小时") == "done"
+    assert await city.step("urban-officer", "Close", order, satisfaction=5) == "NOT_BY_THE_RESOLVER"
+    assert await city.step("community-01", "Close", order) == "NEED_MISSING"
+    assert await city.step("community-01", "Close", order, satisfaction=4) == "scored"
+    period = {"areaId": community, "formula": "first_secretary", "startsOn": "2026-03-01", "endsOn": "2026-04-01"}
+    ranking = "... on ScorePeriod { scores { nodes { rank worker { name } pointsMilli lines { input pointsMilli } } } }"
+    scored = await city.change("admin", "scorePeriodCalculate", period, ranking)
+    # Four points at 2 each, and one order in time.
+    assert scored["scores"]["nodes"] == [
+        {
+            "rank": 1,
+            "worker": {"name": "马国庆"},
+            "pointsMilli": 9_000,
+            "lines": [
+                {"input": "cases.task_order.points", "pointsMilli": 8_000},
+                {"input": "cases.in_time", "pointsMilli": 1_000},
+            ],
+        }
+    ]

@@ -94,6 +94,11 @@ class Transaction:
         """Whether anybody has asked for the session."""
         return self._session is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it has been committed."""
+        return self._session is None and self._adapter._transaction is None  # noqa: SLF001 - see `begin`
+
     async def commit(self) -> None:
         """Make it true; what the ORM has pending is written first."""
         if self._session is not None:
@@ -130,5 +135,9 @@ async def transaction(engine: AsyncEngine, context: Context) -> AsyncIterator[Tr
         await found.begin()
         yield found
     finally:
-        # A deadline that passes must not leave a connection behind whose transaction is open.
-        await asyncio.shield(found.close())
+        if found.is_over:
+            # Nothing is to be sent, so nothing can interrupt it; a task of its own costs as much as a round trip.
+            await found.close()
+        else:
+            # A deadline that passes must not leave a connection behind whose transaction is open.
+            await asyncio.shield(found.close())

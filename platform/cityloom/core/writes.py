@@ -33,6 +33,8 @@ _quote = _DIALECT.identifier_preparer.quote
 Row = TypeVar("Row", bound="TenantTable")
 _MISSING = object()
 _FIRST = UUID(int=0)
+#: So many rows of a table are bound one by one: for a few, arrays cost the driver and the database more than text.
+_FEW = 4
 _PARAMETER = re.compile(r"\$(\d+)")
 
 
@@ -173,11 +175,13 @@ class Writes:
 
     def add(self, row: TenantTable) -> None:
         """Write a new row; what changes of it afterwards is written too."""
-        row.tenant_id = self.tenant_id
-        if row.__dict__.get("id") is None:
+        # The row belongs to no session: nobody need be told of each value.
+        stated = row.__dict__
+        stated["tenant_id"] = self.tenant_id
+        if stated.get("id") is None:
+            made = new_id()
             # In the order in which they were added, although ids of one millisecond are in none of their own.
-            row.id = max(new_id(), UUID(int=self._last.int + 1))
-            self._last = row.id
+            self._last = stated["id"] = made if made > self._last else UUID(int=self._last.int + 1)
         self._added.setdefault(type(row), []).append(row)
 
     def keep(self, row: TenantTable) -> None:
@@ -212,7 +216,7 @@ class Writes:
             # `unnest` would take the arrays of a row apart.
             for group in [[row] for row in rows] if table.has_arrays else [rows]:
                 parts.append(_Update(table, named[:1], names, len(group), must_be_there=True))
-                _bind(table, named, [[getattr(row, one.key) for one in named] for row in group], arguments)
+                _bind(table, named, [[row.__dict__[one.key] for one in named] for row in group], arguments)
             expected += len(rows)
         for (model, *where), values in self._changes.items():
             table = _table(model)
@@ -240,8 +244,7 @@ class Writes:
                 if value is _MISSING:
                     if one.is_optional:
                         continue
-                    value = one.default()
-                    setattr(row, one.key, value)
+                    value = stated[one.key] = one.default()
                 names.append(one)
                 values.append(value)
             by_fields.setdefault(tuple(names), []).append(values)
@@ -249,7 +252,7 @@ class Writes:
                 self.keep(row)
         for fields, found in by_fields.items():
             parts.append(_Insert(table, fields, len(found)))
-            _bind(table, fields, found, arguments)
+            _bind(table, fields, found, arguments, _FEW)
 
     def _changed_rows(self) -> list[tuple[type[TenantTable], tuple[_Field, ...], list[TenantTable]]]:
         groups: dict[tuple[type[TenantTable], tuple[_Field, ...]], list[TenantTable]] = {}
@@ -267,9 +270,11 @@ def _differs(now: Mapping[str, Any], before: Mapping[str, Any], key: str) -> boo
     return new is not old and new != old
 
 
-def _bind(table: _Table, fields: Sequence[_Field], rows: Sequence[Sequence[Any]], arguments: list[Any]) -> None:
-    """One row binds values, more rows bind one array for each column: the text does not depend on their number."""
-    if len(rows) == 1 or table.has_arrays:
+def _bind(
+    table: _Table, fields: Sequence[_Field], rows: Sequence[Sequence[Any]], arguments: list[Any], few: int = 1
+) -> None:
+    """A few rows bind values, more rows bind one array for each column: the text does not depend on their number."""
+    if len(rows) <= few or table.has_arrays:
         arguments.extend(one.bound(value) for row in rows for one, value in zip(fields, row, strict=True))
     else:
         arguments.extend([one.bound(row[at]) for row in rows] for at, one in enumerate(fields))
@@ -295,7 +300,7 @@ def _sql(parts: tuple[_Insert | _Update | Part, ...]) -> str:
 def _insert_sql(part: _Insert, at: int) -> tuple[str, int]:
     columns = ", ".join(one.column for one in part.fields)
     into = f"INSERT INTO {part.table.name} (tenant_id, {columns})"
-    if part.rows == 1 or part.table.has_arrays:
+    if part.rows <= _FEW or part.table.has_arrays:
         rows = []
         for _ in range(part.rows):
             values = ", ".join(f"${at + 1 + place}::{one.pg_type}" for place, one in enumerate(part.fields))

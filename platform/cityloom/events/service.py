@@ -16,6 +16,8 @@ from cityloom.core.writes import Part
 from cityloom.events.signals import OUTBOX, Signals
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from cityloom.core.events import Event
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work
@@ -50,25 +52,65 @@ _WRITE = Part(
     arguments=13,
 )
 
+#: The same for one event, as nearly every unit of work has: values instead of arrays, and nothing to sort or join.
+_WRITE_ONE = Part(
+    {
+        "counted": """
+  INSERT INTO event_subjects AS known (tenant_id, id, subject_tag, last) VALUES ($1::uuid, $5::uuid, $4::text, 1)
+  ON CONFLICT (tenant_id, id, subject_tag) DO UPDATE SET last = known.last + 1
+  RETURNING known.last
+""",
+        "put_out": """
+  INSERT INTO outbox (tenant_id, id, type, subject_tag, subject_id, subject_sequence, area_path, facts, changed,
+    actor_kind, actor_tag, actor_id, trace_id, occurred_at)
+  SELECT $1::uuid, $2::uuid, $3::text, $4::text, $5::uuid, counted.last, $6::text, $7::text::jsonb,
+    string_to_array($8::text, ','),
+    $9::text, $10::text, $11::uuid, $12::text, $13::timestamptz
+  FROM counted
+""",
+    },
+    arguments=12,
+)
+
 
 async def write_outbox(work: Work) -> None:
     """Write the events of a unit of work; runs before its commit. Afterwards the sequencers are told."""
     if not work.outbox:
         return
     tenant_id = work.tenant_id
-    later = Counter((event.subject_tag, event.subject_id) for event in work.outbox)
-    rows = []
-    # Ids of one millisecond are in no order of their own.
-    for row_id, event in zip(sorted(new_id() for _ in work.outbox), work.outbox, strict=True):
-        subject = (event.subject_tag, event.subject_id)
-        later[subject] -= 1
-        facts = orjson.dumps(public_facts(event, tenant_id)).decode()
-        changed = ",".join(dict.fromkeys(camel(name) for name in event.changed_fields()))
-        rows.append((row_id, event.type, *subject, later[subject], event.area_path, facts, changed))
-    work.attach(_WRITE, *map(list, zip(*rows, strict=True)), *actor_of(work.principal), trace_id(), work.now())
+    tail = (*actor_of(work.principal), trace_id(), work.now())
+    if len(work.outbox) == 1:
+        (event,) = work.outbox
+        work.attach(
+            _WRITE_ONE,
+            new_id(),
+            event.type,
+            event.subject_tag,
+            event.subject_id,
+            event.area_path,
+            *_texts(event, tenant_id),
+            *tail,
+        )
+    else:
+        work.attach(_WRITE, *map(list, zip(*_rows(work.outbox, tenant_id), strict=True)), *tail)
     signals = work.services.get(Signals)
     if signals is not None:
         work.after_commit.append(partial(signals.tell, OUTBOX, str(tenant_id)))
+
+
+def _rows(outbox: Sequence[Event], tenant_id: UUID) -> Iterator[tuple[Any, ...]]:
+    later = Counter((event.subject_tag, event.subject_id) for event in outbox)
+    # Ids of one millisecond are in no order of their own.
+    for row_id, event in zip(sorted(new_id() for _ in outbox), outbox, strict=True):
+        subject = (event.subject_tag, event.subject_id)
+        later[subject] -= 1
+        yield (row_id, event.type, *subject, later[subject], event.area_path, *_texts(event, tenant_id))
+
+
+def _texts(event: Event, tenant_id: UUID) -> tuple[str, str]:
+    """The facts as JSON, and the names of what has changed with commas between."""
+    changed = ",".join(dict.fromkeys(camel(name) for name in event.changed_fields()))
+    return orjson.dumps(public_facts(event, tenant_id)).decode(), changed
 
 
 def actor_of(principal: Principal) -> tuple[str, str | None, UUID | None]:

@@ -1,8 +1,10 @@
 """NOTIFY outside of the transactions that it is about, so that these do not wait for each other.
 
 A transaction that has notified holds a lock of the whole database while it commits: commits would go one by one. So a
-process says what has happened afterwards, on a connection of its own, everything that has come together at once. A
-signal may be lost with the process: whoever listens also looks every second.
+process says what has happened afterwards, on a connection of its own: the first at once, and then at most every
+`_QUIET_SECONDS` everything that has come together. Each signal wakes every process that listens; a busy city would
+wake them hundreds of times a second for the same thing. A signal may be lost with the process: whoever listens also
+looks every second.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ OUTBOX: Final = "cityloom_outbox"
 STREAM: Final = "cityloom_stream"
 
 _AGAIN_SECONDS: Final = 0.25
+_QUIET_SECONDS: Final = 0.02
 _TELL = "SELECT pg_notify(channel, payload) FROM unnest($1::text[], $2::text[]) AS told(channel, payload)"
 _log = logs.logger("cityloom.events")
 
@@ -72,6 +75,7 @@ class Signals:
                     if self._connection is not None:
                         self._connection.terminate()
                 self._connection = None
+            await asyncio.sleep(_QUIET_SECONDS)
 
 
 @asynccontextmanager

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     import asyncpg
-    from graphql import GraphQLResolveInfo
 
     from cityloom.core.database import Database
     from cityloom.core.principal import Principal
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from cityloom.graph.compiler import Compiler, Following, Query
     from cityloom.graph.compiler.stream import FetchAll
     from cityloom.graph.documents import Prepared
+    from cityloom.graph.reads import RootField
     from cityloom.graph.schema import Contract
 
 #: Up to this cost a read finds its rows by their keys, whatever the values: planning it again would be most of it.
@@ -87,11 +87,11 @@ class CompiledReads:
         found: Sequence[Any] = await self.database.lists.fetch(sql, *arguments)
         return found
 
-    async def payload(self, work: Work, info: GraphQLResolveInfo[Any], type_name: str, row_id: UUID) -> Answer:
-        """The selection of the mutation field in `info` on one row, read inside the work's transaction."""
-        cls = info.schema.type_map[type_name].extensions["strawberry-definition"].origin
-        answer = await self.compiler.payload(work, info, cls, row_id, context=self.services)
-        return Answer({str(info.path.key): answer.fields[""]}, answer.errors)
+    async def payload(self, work: Work, asked: RootField, type_name: str, row_id: UUID) -> Answer:
+        """The selection of a mutation field on one row, read inside the work's transaction."""
+        cls = asked.schema.type_map[type_name].extensions["strawberry-definition"].origin
+        answer = await self.compiler.payload(work, asked, cls, row_id, context=self.services)
+        return Answer({str(asked.path.key): answer.fields[""]}, answer.errors)
 
     async def fetch(self, sql: str, arguments: Sequence[Any]) -> asyncpg.Record | None:
         """One statement in autocommit; it sets its own tenant and area wall, which die with it."""

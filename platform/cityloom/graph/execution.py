@@ -15,6 +15,7 @@ from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.graph import errors as shown
 from cityloom.graph.allowance import Allowance, Buckets, TooExpensive
+from cityloom.graph.changes import changed
 from cityloom.graph.compiler.document import VariablesRefused
 from cityloom.graph.context import GraphContext
 from cityloom.graph.decisions import NoDecisions, RequestDecisions
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from graphql import ExecutionResult
+    from graphql.execution.values import VariableValues
 
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
@@ -184,7 +186,7 @@ class GraphExecutor:
             raise QueriesOnly
         variables = variables_of(prepared, request.operation_name, request.variables)
         check_variables(variables, self.limits)
-        plan, wrong = self._plan(contract, prepared, request.operation_name, variables, principal)
+        plan, coerced, wrong = self._plan(contract, prepared, request.operation_name, variables, principal)
         if wrong:
             return _rejected(shown.of_variables(wrong, locale))
         cost = price(plan, contract, prepared, request.operation_name)
@@ -221,35 +223,47 @@ class GraphExecutor:
             variables=variables,
             errors=list(answer.errors),
         )
+        if coerced is not None and operation.operation is OperationType.MUTATION:
+            made = await changed(context, request.operation_name, coerced)
+            if made is not None:
+                return await self._made(context, made, extensions)
         return await self._executed(context, request.operation_name, answer, extensions)
 
     def _plan(
         self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal
-    ) -> tuple[Plan | None, list[GraphQLError]]:
-        """The plan of a query, or what is wrong with its variables: the compiler reads them, so nobody else need."""
+    ) -> tuple[Plan | None, VariableValues | None, list[GraphQLError]]:
+        """The plan of a query, or the coerced variables of anything else, or what is wrong with them.
+
+        The compiler reads the variables of a query itself, so nobody else need.
+        """
+        failed: GraphQLError | None = None
         if prepared.is_query(name):
             try:
                 plan = self._reads.plan(contract, prepared, name, variables, principal)
             except GraphQLError as error:
-                return None, self._wrong_variables(contract, prepared, name, variables, principal) or [error]
-            if plan is not None:
-                return plan, []
-        return None, self._wrong_variables(contract, prepared, name, variables, principal)
-
-    def _wrong_variables(
-        self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal
-    ) -> list[GraphQLError]:
-        definitions = prepared.operation(name).variable_definitions
-        if not definitions:
-            return []
+                failed = error
+            else:
+                if plan is not None:
+                    return plan, None, []
         found = get_variable_values(
             contract.graphql,
-            definitions,
+            prepared.operation(name).variable_definitions or (),
             variables,
             max_errors=self.limits.coercion_errors,
             hide_suggestions=not principal.is_developer,
         )
-        return found if isinstance(found, list) else []
+        if isinstance(found, list):
+            return None, None, found
+        return None, found, [] if failed is None else [failed]
+
+    async def _made(
+        self, context: GraphContext, fields: dict[str, bytes], extensions: dict[str, Any] | None
+    ) -> Outcome:
+        """A mutation of which everything is compiled."""
+        if context.errors:
+            await context.decisions.stamp_errors(context.errors)
+        messages = shown.of_execution(context.errors, context.locale) if context.errors else []
+        return Outcome(_body(fields, messages, extensions), has_begun=True)
 
     def _whole(
         self,

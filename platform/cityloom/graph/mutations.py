@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-import orjson
 import strawberry
 from strawberry.types.arguments import StrawberryArgumentAnnotation
 from strawberry.types.unset import UNSET
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
     from cityloom.graph.bound.bindings import BoundType
     from cityloom.graph.context import GraphContext
+    from cityloom.graph.reads import RootField
 
     Resolver = Callable[..., Awaitable[Any]]
 
@@ -57,6 +57,19 @@ class MutationSpec:
     is_repeatable: bool
     keeps_keys: bool
     deprecated: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A mutation field as it is carried out; `bound` is the type whose rows it answers, if it is one."""
+
+    name: str
+    spec: MutationSpec
+    bound: BoundType | None
+
+
+#: Where a Strawberry field keeps its `Change`.
+CHANGE = "cityloom-change"
 
 
 def mutation(
@@ -99,14 +112,20 @@ def _field(name: str, answer: Any, spec: MutationSpec) -> Any:  # noqa: ANN401 -
     parameters, hints = _arguments(name, spec)
     bound = bound_type_of(answer)
 
-    async def resolve(info: strawberry.Info, **arguments: Any) -> Any:  # noqa: ANN401 - completed by the executor
-        return await _carry_out(info, camel(name), spec, bound, arguments)
+    def resolve(info: strawberry.Info, **_arguments: Any) -> Any:  # noqa: ANN401 - completed by the executor
+        """What was made of it before the executor was asked: see `graph.changes`."""
+        return info.context.made[info.path.key]()
 
     info = inspect.Parameter("info", inspect.Parameter.KEYWORD_ONLY, annotation=strawberry.Info)
     resolve.__signature__ = inspect.Signature([info, *parameters], return_annotation=result)  # type: ignore[attr-defined] # read by inspect
     resolve.__annotations__ = {"info": strawberry.Info, **hints, "return": result}
     resolve.__name__ = name
-    return strawberry.field(resolver=resolve, description=spec.description, deprecation_reason=spec.deprecated)
+    return strawberry.field(
+        resolver=resolve,
+        description=spec.description,
+        deprecation_reason=spec.deprecated,
+        metadata={CHANGE: Change(camel(name), spec, bound)},
+    )
 
 
 def _hints(resolver: Resolver) -> dict[str, Any]:
@@ -146,22 +165,23 @@ def _arguments(name: str, spec: MutationSpec) -> tuple[list[inspect.Parameter], 
     return parameters, annotations
 
 
-async def _carry_out(
-    info: strawberry.Info, name: str, spec: MutationSpec, bound: BoundType | None, arguments: dict[str, Any]
-) -> Any:  # noqa: ANN401 - a fragment of JSON, a plain object, or a refusal
-    context: GraphContext = info.context
+async def carry_out(context: GraphContext, asked: RootField, change: Change, arguments: dict[str, Any]) -> Any:  # noqa: ANN401 - see below
+    """Carry out one root field in a transaction of its own.
+
+    Answers the compiled payload (bytes of JSON), a plain object, or a refusal as data; raises what is a bug.
+    """
     key = arguments.pop("idempotency_key", None)
     key = None if key is UNSET else key
     noted = len(context.errors)
     try:
         async with context.begin(context.principal) as work:
-            return await _in_transaction(work, info, name, spec, bound, arguments, key)
+            return await _in_transaction(work, context, asked, change, arguments, key)
     except Exception as error:
         del context.errors[noted:]
         refusal = refusal_of(error)
         if refusal is None:
             raise
-        await context.decisions.stamp_refusal(refusal, root=name)
+        await context.decisions.stamp_refusal(refusal, root=change.name)
         return as_data(_located(refusal, arguments), context.locale)
 
 
@@ -174,16 +194,16 @@ def _located(refusal: Refusal, arguments: Mapping[str, Any]) -> Refusal:
 
 async def _in_transaction(
     work: Work,
-    info: strawberry.Info,
-    name: str,
-    spec: MutationSpec,
-    bound: BoundType | None,
+    context: GraphContext,
+    asked: RootField,
+    change: Change,
     arguments: Mapping[str, Any],
     key: str | None,
 ) -> Any:  # noqa: ANN401 - as above
+    spec, bound = change.spec, change.bound
     before = None
     if key is not None and not spec.is_repeatable:
-        before = await idempotency.claim(work, key, name, idempotency.input_hash(dict(arguments)))
+        before = await idempotency.claim(work, key, change.name, idempotency.input_hash(dict(arguments)))
     if before is None:
         made = await spec.resolver(work, **arguments)
         if bound is None:
@@ -195,18 +215,16 @@ async def _in_transaction(
         raise idempotency.AlreadyCarriedOut(at=before.created_at.isoformat(timespec="seconds"))
     else:
         row_id = before.result_id
-    return await _payload(work, info, bound, row_id)
+    return await _payload(work, context, asked, bound, row_id)
 
 
-async def _payload(work: Work, info: strawberry.Info, bound: BoundType, row_id: UUID) -> orjson.Fragment:
+async def _payload(work: Work, context: GraphContext, asked: RootField, bound: BoundType, row_id: UUID) -> bytes:
     """The selection on what was changed, read inside the transaction: what is answered is what is committed."""
-    context: GraphContext = info.context
     # Everything at once, with events and audit entries: the selection then finds what will be committed.
     await work.write()
-    raw = info._raw_info  # noqa: SLF001 - Strawberry offers no other way to the field nodes and fragments
-    answer = await context.reads.payload(work, raw, bound.name, row_id)
-    found = answer.fields[str(raw.path.key)]
+    answer = await context.reads.payload(work, asked, bound.name, row_id)
+    found = answer.fields[str(asked.path.key)]
     if found == b"null":
         raise OutOfSight
     context.errors.extend(answer.errors)
-    return orjson.Fragment(found)
+    return found

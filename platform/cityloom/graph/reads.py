@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from graphql import GraphQLError, GraphQLResolveInfo
+    from collections.abc import Mapping
+
+    from graphql import (
+        FieldNode,
+        FragmentDefinitionNode,
+        GraphQLError,
+        GraphQLSchema,
+        OperationDefinitionNode,
+    )
+    from graphql.execution.values import VariableValues
+    from graphql.pyutils import Path
 
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work
@@ -21,6 +31,18 @@ class Answer:
 
     fields: dict[str, bytes]
     errors: list[GraphQLError] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class RootField:
+    """A root field as an operation asks for it, in the words of graphql-core's `GraphQLResolveInfo`."""
+
+    path: Path
+    field_nodes: list[FieldNode]
+    schema: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: Mapping[str, FragmentDefinitionNode]
+    variable_values: VariableValues
 
 
 class Plan(Protocol):
@@ -69,8 +91,8 @@ class Reads(Protocol):
         """A subscription of one caller; refuses as `plan` does."""
         ...
 
-    async def payload(self, work: Work, info: GraphQLResolveInfo[Any], type_name: str, row_id: Any) -> Answer:  # noqa: ANN401 - a UUID, or what the model has as its key
-        """The selection of the mutation field in `info` on one row, read inside the work's transaction.
+    async def payload(self, work: Work, asked: RootField, type_name: str, row_id: Any) -> Answer:  # noqa: ANN401 - a UUID, or what the model has as its key
+        """The selection of a mutation field on one row, read inside the work's transaction.
 
         The answer is under the response name of the field.
         """

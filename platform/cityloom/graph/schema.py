@@ -22,6 +22,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 
 from cityloom.graph.bound.bindings import binding_of
 from cityloom.graph.bound.scalars import SCALARS
+from cityloom.graph.changes import Changes
 from cityloom.graph.executor import CompiledExecutor
 from cityloom.graph.rules import Phases, rules_for
 
@@ -174,6 +175,11 @@ class Contract:
     @cached_property
     def _rules(self) -> dict[bool, Phases]:
         return {flag: rules_for(self, introspection=flag) for flag in (False, True)}
+
+    @cached_property
+    def changes(self) -> Changes:
+        """Its mutations, as they are carried out."""
+        return Changes(self)
 
     def rules(self, *, introspection: bool) -> Phases:
         """The validation rules of this contract."""

@@ -111,6 +111,11 @@ class Story:
         query = "query ($code: String!) { departments(where: {code: {eq: $code}}) { edges { node { id } } } }"
         return str((await self.ask("admin", query, {"code": code}))["departments"]["edges"][0]["node"]["id"])
 
+    async def account(self, login: str) -> str:
+        """The id of an account."""
+        query = "query ($login: String!) { accounts(where: {login: {eq: $login}}) { edges { node { id } } } }"
+        return str((await self.ask("admin", query, {"login": login}))["accounts"]["edges"][0]["node"]["id"])
+
     async def report(self, login: str, matter: str, area: str, text: str, **more: Any) -> tuple[str, str]:  # noqa: ANN401 - input
         """Report something; the case's id and its tracking code."""
         given = {"matterId": await self.matter(matter), "areaId": await self.area(area), "description": text, **more}

@@ -28,12 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
     from uuid import UUID
 
-    from graphql import DocumentNode, GraphQLResolveInfo
+    from graphql import DocumentNode
     from sqlalchemy import ColumnElement, Select
 
     from cityloom.core.principal import Principal, Rights
     from cityloom.core.work import Work
     from cityloom.graph.compiler.values import Getter
+    from cityloom.graph.reads import RootField
 
 _MOST_OPERATIONS = 2_048
 
@@ -97,7 +98,7 @@ class Compiler:
         return followed(operation, plan, coerced, principal)
 
     async def payload(
-        self, work: Work, info: GraphQLResolveInfo[Any], cls: type[Any], row_id: UUID, *, context: Services = None
+        self, work: Work, asked: RootField, cls: type[Any], row_id: UUID, *, context: Services = None
     ) -> Answer:
         """The selection of a mutation field on one row, in the transaction of `work`: its JSON is `answer.fields[""]`.
 
@@ -107,18 +108,16 @@ class Compiler:
         if bound is None:
             message = f"{cls!r} is no bound type"
             raise TypeError(message)
-        key = ("payload", id(info.schema), id(info.operation))
+        key = ("payload", id(asked.schema), id(asked.operation))
         operation = self._operation(
-            key, lambda: make_operation(info.schema, info.operation, info.fragments), info.operation
+            key, lambda: make_operation(asked.schema, asked.operation, asked.fragments), asked.operation
         )
-        # Strawberry hands resolvers the plain dict, graphql-core its container.
-        values: Any = info.variable_values
-        coerced: dict[str, Any] = getattr(values, "coerced", values)
+        coerced = asked.variable_values.coerced
         principal = work.principal
         plan = self.cache.get(
-            (*key, info.path.key, bound.name, shape(coerced, operation.by_value)),
+            (*key, asked.path.key, bound.name, shape(coerced, operation.by_value)),
             principal.rights,
-            lambda: self._compile_payload(operation, info, bound, coerced, principal.rights),
+            lambda: self._compile_payload(operation, asked, bound, coerced, principal.rights),
         )
         return await Query(plan, {**coerced, "": row_id}, principal).run(work.fetch, context=context)
 
@@ -189,21 +188,21 @@ class Compiler:
     def _compile_payload(
         self,
         operation: Operation,
-        info: GraphQLResolveInfo[Any],
+        asked: RootField,
         bound: BoundType,
         variables: Mapping[str, Any],
         rights: Rights,
     ) -> Plan:
-        build = Build(info.schema, operation.fragments, variables, rights, self._types(info.schema))
-        type_ = info.schema.get_type(bound.name)
+        build = Build(asked.schema, operation.fragments, variables, rights, self._types(asked.schema))
+        type_ = asked.schema.get_type(bound.name)
         if not isinstance(type_, GraphQLObjectType):
             message = f"{bound.name} is not in the schema"
             raise TypeError(message)
         row = build.param(lambda given, _principal: given[""], sa.Uuid())
         value = single(
-            build, type_, bound, info.field_nodes, ("",), 1, lambda alias: [alias.id == row], at_most_one=True
+            build, type_, bound, asked.field_nodes, ("",), 1, lambda alias: [alias.id == row], at_most_one=True
         )
-        return _plan(build, [value], [("", None)], [], info.operation, context=False)
+        return _plan(build, [value], [("", None)], [], asked.operation, context=False)
 
 
 def _plan(

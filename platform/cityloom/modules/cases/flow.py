@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import Field
@@ -67,6 +68,7 @@ class Limit:
     days: int = 0
 
 
+@lru_cache(maxsize=1_024)
 def read_limit(text: str) -> Limit:
     """`30m`, `2h`, `3d` are calendar minutes, hours, days; `30wm`, `2wh`, `3wd` the same of working time."""
     match = _LIMIT.match(text)

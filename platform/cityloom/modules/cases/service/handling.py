@@ -109,8 +109,9 @@ async def act(
     if chosen.to is not None:
         _enter(work, case, target)
         limit = standing.limits.get(target.code, target.limit)
-        entries = ck.entering(record.clocks_of(case), flow, target, limit, work.now(), calendar)
-        record.write_ledger(work, case, flow, entries, calendar)
+        clocks = record.clocks_of(case)
+        entries = ck.entering(clocks, flow, target, limit, work.now(), calendar)
+        record.write_ledger(work, case, flow, entries, calendar, clocks=clocks)
     record.touch(work, case)
     step = record.add_step(
         work,

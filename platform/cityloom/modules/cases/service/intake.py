@@ -101,7 +101,9 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
         raise MatterNotReportable(path=("matterId",), matter=matter.code)
     flow = await flow_of(work, version_id)
     state, now, calendar = flow.state(flow.initial), work.now(), await calendar_of(work)
-    case = m.Case(
+    work.refusing(REFUSALS)
+    case = work.new(
+        m.Case,
         id=new_id(int(now.timestamp() * 1000)),
         tracking_code=record.tracking_code(),
         matter_id=matter.id,
@@ -129,14 +131,13 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
         version=1,
         changed_at=now,
     )
-    work.refusing(REFUSALS)
-    work.add(case)
     entries = ck.entering(ck.Clocks(), flow, state, matter.limits.get(state.code, state.limit), now, calendar)
     record.write_ledger(work, case, flow, entries, calendar)
     step = record.add_step(work, case, "REPORT", from_state=None)
     if given.is_anonymous:
         step.actor_id = None
-    tracking = m.CaseTracking(
+    tracking = work.new(
+        m.CaseTracking,
         code=case.tracking_code,
         case_id=case.id,
         matter_id=matter.id,
@@ -147,7 +148,6 @@ async def report(work: Work, given: Reported) -> m.CaseTracking:
         reported_at=now,
         changed_at=now,
     )
-    work.add(tracking)
     work.add(await _report_row(work, case, given))
     await attach(work, case, step, [("REPORT", file_id) for file_id in given.photos])
     work.emit(

@@ -170,12 +170,15 @@ def write_ledger(
     entries: Sequence[ck.Entry],
     calendar: BusinessCalendar,
     targets: dict[int, tuple[str, UUID | None]] | None = None,
+    *,
+    clocks: ck.Clocks | None = None,
 ) -> None:
     """Add entries to the ledger and bring the case's projection of it up to date.
 
-    `targets` names whom an entry (by its place) points to. Entries that fell due before are added first: see `settle`.
+    `targets` names whom an entry (by its place) points to; `clocks` are the case's, where they are known. Entries that
+    fell due before are added first: see `settle`.
     """
-    clocks, now = clocks_of(case), work.now()
+    clocks, now = clocks or clocks_of(case), work.now()
     for at, entry in enumerate(entries):
         clocks = clocks.add(entry, calendar)
         target, account = (targets or {}).get(at, (None, None))

@@ -135,6 +135,12 @@ class GridQuery:
     worker_positions: b.Connection[WorkerPosition] = b.root_connection(
         WorkerPosition, "Where those who are on shift were last.", narrow=on_shift
     )
+    worker_position_stats: list[b.Group] = b.root_aggregate(
+        WorkerPosition,
+        "Those who are on shift, counted by where they patrol: how many are there, and where is nobody?",
+        by={"AREA": b.dimension(m.WorkerPosition.area_id, "By the area that they patrol.", tag="area")},
+        narrow=on_shift,
+    )
     visit: Visit | None = b.root_one(Visit, "One visit by its id.")
     visits: b.Connection[Visit] = b.root_connection(Visit, "The visits that the caller can see.", narrow=within)
     visit_stats: list[b.Group] = b.root_aggregate(
