@@ -88,9 +88,10 @@ async def test_a_lease_ends(lent: Lending, monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_closing_waits_for_what_is_under_way(server: TestServer, admin_url: str) -> None:
     async with server.open(admin_url, read_pool=SIZE) as database:
+        assert await database.reads.fetchval("SELECT true")
         under_way = asyncio.ensure_future(database.reads.fetchval("SELECT pg_sleep(0.05) IS NULL"))
+        # Long enough for it to be sent on the connection that is free.
         await asyncio.sleep(0)
-        while not database.reads._lent:
-            await asyncio.sleep(0)
+        assert not database.reads._free
     assert under_way.done()
     assert await under_way is False

@@ -33,7 +33,7 @@ READ = (
 )
 
 
-async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one story
+async def test_a_storm_with_cancellations_bleeds_nothing(
     server: TestServer, admin_url: str, clock: ManualClock, probed: Callable[[int], None]
 ) -> None:
     async with server.open(admin_url, read_pool=3, write_pool=3) as database:
