@@ -277,7 +277,7 @@ def credential_of(request: HTTPConnection) -> str | None:
 
 
 def _given(request: HTTPConnection, name: bytes) -> list[str]:
-    """All headers of a name, which ASGI writes in small letters; Starlette's mapping decodes every name at every look."""
+    """All headers of a name in small letters; Starlette's mapping decodes the names of all at every look."""
     return [value.decode("latin-1") for given, value in request.scope["headers"] if given == name]
 
 
