@@ -322,6 +322,22 @@ async def test_every_ordering_reads_no_more_than_its_page(large: Large, given: R
     assert not found, "\n".join(["indexes are missing:", *found])
 
 
+@pytest.mark.parametrize("field", ["dwellings", "households", "residents"])
+async def test_a_count_by_any_word_reads_an_index_alone(large: Large, field: str) -> None:
+    asked = 0
+    for name, given in filter_type(field).fields.items():
+        note = given.extensions["strawberry-definition"].metadata.get(BINDING)
+        words = get_named_type(get_named_type(given.type).fields["eq"].type) if note.kind == "column" else None
+        if not isinstance(words, GraphQLEnumType):
+            continue
+        for caller in _callers(large.tenant).values():
+            text = f"{{ {field}(where: {{{name}: {{eq: {next(iter(words.values))}}}}}) {{ totalCount }} }}"
+            _sql, plan = await large.plan(text, caller)
+            assert {scan["Node Type"] for scan in _scans(plan)} == {"Index Only Scan"}, text
+            asked += 1
+    assert asked
+
+
 def test_there_are_root_lists() -> None:
     assert {"areas", "buildings", "dwellings", "households", "residents"} <= {one.field for one in LISTS}
 

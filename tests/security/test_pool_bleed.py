@@ -33,7 +33,7 @@ READ = (
 )
 
 
-async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one story
+async def test_a_storm_with_cancellations_bleeds_nothing(
     server: TestServer, admin_url: str, clock: ManualClock, probed: Callable[[int], None]
 ) -> None:
     async with server.open(admin_url, read_pool=3, write_pool=3) as database:
@@ -77,16 +77,10 @@ async def test_a_storm_with_cancellations_bleeds_nothing(  # noqa: C901 - one st
         assert seen["work"] > ROUNDS / 10
         assert seen["cancelled"] > ROUNDS / 10
         probed(seen["read"] + seen["work"])
-        # Every connection of the pool, used bare, still refuses to read anything.
-        connections = [await database.reads.acquire() for _ in range(3)]
-        for connection in connections:
-            try:
-                await connection.fetchval("SELECT count(*) FROM events")
-            except (asyncpg.UndefinedObjectError, asyncpg.InvalidTextRepresentationError):
-                continue
-            finally:
-                await database.reads.release(connection)
-            raise AssertionError("a connection kept a tenant")
+        # Every connection that was lent, used bare, still refuses to read anything: three at once are three of them.
+        bare = (database.reads.fetchval("SELECT count(*) FROM events") for _ in range(3))
+        for answer in await asyncio.gather(*bare, return_exceptions=True):
+            assert isinstance(answer, asyncpg.UndefinedObjectError | asyncpg.InvalidTextRepresentationError), answer
 
 
 def _canary(tenant: UUID, position: int, clock: ManualClock) -> EventRecord:

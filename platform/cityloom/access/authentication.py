@@ -116,11 +116,12 @@ class Authenticator:
         return _in_language(principal, request)
 
     def _address(self, request: HTTPConnection) -> str | None:
-        forwarded = request.headers.getlist("x-forwarded-for") if self._trusts_forwarded_for else []
-        # The last one is what the nearest proxy saw; those before it are whatever the caller claims.
-        return (
-            forwarded[-1].rsplit(",", 1)[-1].strip() if forwarded else request.client.host if request.client else None
-        )
+        forwarded = _given(request, b"x-forwarded-for") if self._trusts_forwarded_for else []
+        if forwarded:
+            # The last one is what the nearest proxy saw; those before it are whatever the caller claims.
+            return forwarded[-1].rsplit(",", 1)[-1].strip()
+        client = request.scope.get("client")
+        return client[0] if client else None
 
     async def principal(self, credential: str) -> Principal:
         """Whom a tenant's credential stands for; refuses (`Unauthenticated`) a bad one."""
@@ -262,7 +263,7 @@ class Authenticator:
 
 def credential_of(request: HTTPConnection) -> str | None:
     """The one credential of a request; refuses (`Unauthenticated`) two of them, or another scheme than Bearer."""
-    authorization, keys = request.headers.getlist("authorization"), request.headers.getlist("x-api-key")
+    authorization, keys = _given(request, b"authorization"), _given(request, b"x-api-key")
     if not authorization and not keys:
         return None
     if len(authorization) + len(keys) != 1:
@@ -275,6 +276,11 @@ def credential_of(request: HTTPConnection) -> str | None:
     return credential.strip()
 
 
+def _given(request: HTTPConnection, name: bytes) -> list[str]:
+    """All headers of a name in small letters; Starlette's mapping decodes the names of all at every look."""
+    return [value.decode("latin-1") for given, value in request.scope["headers"] if given == name]
+
+
 def key_environment(environment: str) -> str:
     """The word in keys of API clients that keeps those of a test installation out of production."""
     return {"production": "live", "development": "test"}.get(environment, environment)
@@ -285,8 +291,8 @@ def _locale(stored: str) -> Locale:
 
 
 def _in_language(principal: Principal, request: HTTPConnection) -> Principal:
-    accepted = request.headers.get("accept-language")
-    if accepted is None:
+    accepted = _given(request, b"accept-language")
+    if not accepted:
         return principal
-    locale = negotiate(accepted)
+    locale = negotiate(accepted[0])
     return principal if locale == principal.locale else replace(principal, locale=locale)

@@ -230,6 +230,8 @@ def span(
 
 def describe(attributes: Mapping[str, AttributeValue]) -> None:
     """Add attributes to the current span."""
+    if not _is_tracing and not _STRICT:
+        return
     current = trace.get_current_span()
     if current.is_recording() or _STRICT:
         current.set_attributes(allowed(attributes))

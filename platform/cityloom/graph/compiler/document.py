@@ -12,6 +12,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
+    GraphQLEnumType,
     GraphQLError,
     GraphQLNonNull,
     GraphQLScalarType,
@@ -24,12 +25,12 @@ from graphql import (
     visit,
 )
 from graphql import Visitor as GraphQLVisitor
-from graphql.utilities.coerce_input_value import coerce_input_literal, coerce_input_value
+from graphql.utilities.coerce_input_value import coerce_input_literal
 
 from cityloom.graph.bound.bindings import Plain
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from graphql import GraphQLSchema
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 WHOLE: Final = 1_000_000
 #: Characters of a global id that say its type.
 _TAG: Final = 4
+#: Stands for a variable that is not given and need not be.
+_ABSENT: Final = object()
 
 
 class VariablesRefused(GraphQLError):
@@ -48,6 +51,28 @@ class VariablesRefused(GraphQLError):
 
 
 @dataclass(frozen=True, slots=True)
+class Leaf:
+    """A variable whose type is a scalar or an enum: `read` makes its value, or raises."""
+
+    name: str
+    read: Callable[[Any], Any]
+    is_required: bool
+    default: Any
+
+    def value(self, given: Mapping[str, Any]) -> Plain:
+        """The value in its declared type; `Undefined` where it is none of that type, `_ABSENT` where none is given."""
+        if self.name not in given:
+            return self.default
+        value = given[self.name]
+        if value is None:
+            return Undefined if self.is_required else None
+        try:
+            return self.read(value)
+        except Exception:  # noqa: BLE001 - whatever a scalar raises: graphql-core is asked once more, and says what is wrong
+            return Undefined
+
+
+@dataclass(frozen=True, slots=True)
 class Operation:
     """One operation of a parsed and validated document."""
 
@@ -55,7 +80,7 @@ class Operation:
     fragments: Mapping[str, FragmentDefinitionNode]
     by_value: Mapping[str, int]
     schema: GraphQLSchema
-    quick: tuple[tuple[str, Any, Any], ...] | None
+    quick: tuple[Leaf, ...] | None
 
     def coerced(self, variables: Mapping[str, Any] | None) -> dict[str, Any]:
         """The variables in their declared types; refuses with one error for each that is not."""
@@ -64,16 +89,12 @@ class Operation:
         given = variables or {}
         if self.quick is not None:
             found: dict[str, Any] = {}
-            for name, type_, default in self.quick:
-                if name in given:
-                    value = coerce_input_value(given[name], type_)
-                    if value is Undefined:
-                        break
-                    found[name] = value
-                elif default is not Undefined:
-                    found[name] = default
-                elif isinstance(type_, GraphQLNonNull):
+            for leaf in self.quick:
+                value = leaf.value(given)
+                if value is Undefined:
                     break
+                if value is not _ABSENT:
+                    found[leaf.name] = value
             else:
                 return found
         result = get_variable_values(self.schema, self.node.variable_definitions, dict(given), max_errors=20)
@@ -108,19 +129,21 @@ def make_operation(
     return Operation(node, fragments, finder.found, schema, _quick(schema, node))
 
 
-def _quick(schema: GraphQLSchema, node: OperationDefinitionNode) -> tuple[tuple[str, Any, Any], ...] | None:
-    """Names, types and defaults where all variables are scalars, which is nearly always; None for anything else."""
-    found: list[tuple[str, Any, Any]] = []
+def _quick(schema: GraphQLSchema, node: OperationDefinitionNode) -> tuple[Leaf, ...] | None:
+    """The variables, where all are scalars or enums, which is nearly always; None for anything else."""
+    found: list[Leaf] = []
     for definition in node.variable_definitions or ():
         type_: Plain = type_from_ast(schema, definition.type)
-        if type_ is None or not isinstance(get_nullable_type(type_), GraphQLScalarType):
+        leaf: Plain = None if type_ is None else get_nullable_type(type_)
+        if not isinstance(leaf, GraphQLScalarType | GraphQLEnumType):
             return None
-        default = (
-            Undefined if definition.default_value is None else coerce_input_literal(definition.default_value, type_)
-        )
-        if definition.default_value is not None and default is Undefined:
-            return None
-        found.append((definition.variable.name.value, type_, default))
+        is_required = isinstance(type_, GraphQLNonNull)
+        default: Plain = Undefined if is_required else _ABSENT
+        if definition.default_value is not None:
+            default = coerce_input_literal(definition.default_value, type_)
+            if default is Undefined:
+                return None
+        found.append(Leaf(definition.variable.name.value, leaf.coerce_input_value, is_required, default))
     return tuple(found)
 
 

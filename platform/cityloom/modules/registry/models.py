@@ -2,6 +2,8 @@
 
 Indexes for an ordering end in `area_path`: whoever sees one area only has rows of others passed over within the index,
 without a visit to the table (measured: 100 dwellings of a street in 2.8 ms instead of 4.1, residents included).
+The index by area includes what counts are filtered by: a count reads one index and no row (measured: 63 ms of CPU
+instead of 269 for the women among 500,000 residents).
 """
 
 from __future__ import annotations
@@ -94,8 +96,9 @@ class Household(Tracked, AreaScoped, TenantTable, Base):
         tenant_foreign_key("dwelling_id", "dwellings"),
         UniqueConstraint("tenant_id", "number"),
         one_of("kind", HOUSEHOLD_KINDS),
-        Index(None, "tenant_id", "area_path", "number"),
-        Index(None, "tenant_id", "dwelling_id"),
+        Index(None, "tenant_id", "area_path", "number", postgresql_include=["kind"]),
+        # Residents are found by dwelling through their household: its id and area are all that is asked of it then.
+        Index(None, "tenant_id", "dwelling_id", "id", "area_path"),
     )
 
     number: Mapped[str]
@@ -119,7 +122,7 @@ class Resident(Tracked, AreaScoped, TenantTable, Base):
         CheckConstraint("num_nulls(identity_number, identity_masked, identity_index) IN (0, 3)", name="identity_whole"),
         CheckConstraint("num_nulls(phone, phone_masked, phone_index) IN (0, 3)", name="phone_whole"),
         CheckConstraint("status <> 'LIVING' OR household_id IS NOT NULL", name="living_in_household"),
-        Index(None, "tenant_id", "area_path", "name"),
+        Index(None, "tenant_id", "area_path", "name", postgresql_include=["sex", "relationship", "status"]),
         Index(None, "tenant_id", "household_id"),
         Index(None, "tenant_id", "name", "id", "area_path"),
         Index(None, "tenant_id", "birth_year", "id", "area_path"),
