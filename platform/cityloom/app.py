@@ -47,7 +47,6 @@ from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
-from cityloom.jobs.service import jobs_running
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
@@ -273,7 +272,7 @@ async def _own_platform() -> AsyncIterator[Platform]:
     if address is None:
         message = f"{DATABASE_VARIABLE} or DATABASE_URL must name the database: start with `cityloom up`"
         raise RuntimeError(message)
-    async with platform(settings, address) as opened, jobs_running(opened.works, modules()):
+    async with platform(settings, address) as opened:
         # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
         gc.freeze()
         gc.enable()
