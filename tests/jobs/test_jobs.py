@@ -133,7 +133,9 @@ async def test_a_failure_stops_nobody_else_and_is_tried_again(works: Works, city
     name = f"paper.{new_id().hex}"
     module = manifest(Job(name, TITLE, timedelta(hours=1), fail))
     other = Counted()
-    both = Module("other", TITLE, TITLE, is_core=True, jobs=(Job(f"other.{new_id().hex}", TITLE, timedelta(hours=1), other),))
+    both = Module(
+        "other", TITLE, TITLE, is_core=True, jobs=(Job(f"other.{new_id().hex}", TITLE, timedelta(hours=1), other),)
+    )
     jobs = Jobs(works, [module, both])
     await jobs.run_due()
     assert (count.times(city), other.times(city)) == (0, 1)

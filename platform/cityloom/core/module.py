@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cityloom.core.text import Text
     from cityloom.core.work import Work
 
-    #: Of a city, by its id as a column, and a moment: a select of `true()` that finds a row where there is work by then.
+    #: Of a city, by its id as a column, and a moment: a select of `true()` with a row where there is work by then.
     Waiting = Callable[[ColumnElement[UUID], datetime], Select[tuple[bool]]]
 
 
