@@ -195,7 +195,7 @@ async def sample(admin_url: str, tenant: UUID, staff: Staff, count: int) -> list
 async def page(ring: Ring) -> Result:
     """A far page of a long list, by cursor and by offset, with the count of all and without."""
     staff, tenant = ring.city.staff["city"], str(ring.city.tenant_id)
-    after = await cursor(ring, staff, documents.FAR_PAGE)
+    after = await cursor_before(ring, staff, documents.FAR_PAGE)
     contestants: list[Contestant] = []
     far = f"page {documents.FAR_PAGE}"
     for counted in (True, False):
@@ -230,7 +230,7 @@ async def page(ring: Ring) -> Result:
     return result
 
 
-async def cursor(ring: Ring, staff: Staff, far: int) -> str:
+async def cursor_before(ring: Ring, staff: Staff, far: int) -> str:
     """The cursor before a far page, by turning over every page before it."""
     query = documents.PAGE % ("", "endCursor")
     headers = {"Authorization": f"Bearer {staff.bearer}"}

@@ -21,7 +21,7 @@ import psutil
 from city import prepare
 from contest import ROOT, Contestant, Cpu, Result, as_json, console, contest, environment, show, write
 from counties import read_counties
-from reads import Options, Ring, cursor, sample
+from reads import Options, Ring, cursor_before, sample
 from servers import CITYLOOM, HERE, free_port, serving
 from sqlalchemy.engine import make_url
 
@@ -168,7 +168,7 @@ async def _asking(name: str, label: str, ring: Ring, far: int) -> Contestant:
             ids = [encode_id("resd", tenant_id, row) for row in rows]
             bodies, staff = [{"query": documents.POINT, "variables": {"id": one}} for one in ids], street
         case "page":
-            after = await cursor(ring, city, far)
+            after = await cursor_before(ring, city, far)
             page = documents.PAGE % ("totalCount", "")
             bodies, staff = [{"query": page, "variables": {"sex": documents.SEX, "after": after}}], city
         case _:
