@@ -13,6 +13,7 @@ import cases
 import decide
 import load
 import reads
+import scale
 import start
 import uvloop
 import webhooks
@@ -24,7 +25,17 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
-NAMES = (*reads.BENCHES, "cases.lifecycle", "cases.boards", "access.decide", "start", "webhooks.fanout")
+NAMES = (
+    *reads.BENCHES,
+    "cases.lifecycle",
+    "cases.boards",
+    "access.decide",
+    "start",
+    "webhooks.fanout",
+    "scale.tenants",
+)
+#: Where the published division table lies beside a checkout.
+DIVISIONS = Path("../shared/data/divisions/china-2023.csv.xz")
 
 
 def main() -> None:
@@ -42,6 +53,8 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=1_000_000, help="how many cases the city of `cases` has")
     parser.add_argument("--city", default="yanji", help="the pack that is measured")
     parser.add_argument("--scale", default="full", choices=("small", "full"), help="its demo population")
+    parser.add_argument("--divisions", type=Path, default=DIVISIONS, help="the division table of `scale`, as .csv.xz")
+    parser.add_argument("--tenants", type=int, default=None, help="how many counties `scale` takes; all by default")
     parser.add_argument(
         "--without", action="append", default=[], choices=("postgraphile", "plain"), help="leave out a peer"
     )
@@ -51,6 +64,11 @@ def main() -> None:
     ]
     if not wanted:
         parser.error(f"there is no bench of that name; there are {', '.join(NAMES)}")
+    if "scale.tenants" in wanted and not given.divisions.is_file():
+        if given.names:
+            parser.error(f"there is no division table {given.divisions}: name it with --divisions")
+        console.print(f"scale.tenants is left out: there is no division table {given.divisions}", highlight=False)
+        wanted.remove("scale.tenants")
     logs.setup(form="console", level="warning")
     for name in wanted:
         if name == "access.decide":
@@ -68,6 +86,10 @@ def main() -> None:
             settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-webhooks"))})
             with storage(settings) as admin_url:
                 uvloop.run(webhooks.run(settings, admin_url, min(given.rounds, 3)))
+        elif name == "scale.tenants":
+            settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-scale"))})
+            with storage(settings) as admin_url:
+                uvloop.run(scale.run(settings, admin_url, given, _postmaster(settings)))
     if any(name in reads.BENCHES for name in wanted):
         settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
         with storage(settings) as admin_url:
@@ -121,7 +143,7 @@ def _postmaster(settings: Settings) -> int | None:
     """The process of the embedded server, to count its CPU; another server's is not ours to see."""
     if settings.database_url:
         return None
-    return int((Path(VAR) / "postgres" / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
+    return int((settings.var / "postgres" / "data" / "postmaster.pid").read_text("utf-8").split("\n", 1)[0])
 
 
 if __name__ == "__main__":

@@ -147,7 +147,7 @@ async def nested(ring: Ring) -> Result:
 async def point(ring: Ring) -> Result:
     """One node by its id."""
     staff, tenant = ring.city.staff["street"], ring.city.tenant_id
-    rows = await _sample(ring.admin_url, tenant, staff, 500)
+    rows = await sample(ring.admin_url, tenant, staff, 500)
     ids = [encode_id("resd", tenant, row) for row in rows]
     known: list[tuple[str, str, list[dict[str, Any]]]] = [
         (CITYLOOM, "/graphql", [{"query": documents.POINT, "variables": {"id": i}} for i in ids]),
@@ -176,7 +176,8 @@ async def point(ring: Ring) -> Result:
     )
 
 
-async def _sample(admin_url: str, tenant: UUID, staff: Staff, count: int) -> list[UUID]:
+async def sample(admin_url: str, tenant: UUID, staff: Staff, count: int) -> list[UUID]:
+    """Ids of that many residents of the area that somebody works in."""
     connection = await asyncpg.connect(**asyncpg_arguments(make_url(admin_url)))
     try:
         rows = await connection.fetch(
@@ -194,7 +195,7 @@ async def _sample(admin_url: str, tenant: UUID, staff: Staff, count: int) -> lis
 async def page(ring: Ring) -> Result:
     """A far page of a long list, by cursor and by offset, with the count of all and without."""
     staff, tenant = ring.city.staff["city"], str(ring.city.tenant_id)
-    after = await _cursor(ring, staff)
+    after = await cursor_before(ring, staff, documents.FAR_PAGE)
     contestants: list[Contestant] = []
     far = f"page {documents.FAR_PAGE}"
     for counted in (True, False):
@@ -229,13 +230,13 @@ async def page(ring: Ring) -> Result:
     return result
 
 
-async def _cursor(ring: Ring, staff: Staff) -> str:
-    """The cursor before the far page, by turning over every page before it."""
+async def cursor_before(ring: Ring, staff: Staff, far: int) -> str:
+    """The cursor before a far page, by turning over every page before it."""
     query = documents.PAGE % ("", "endCursor")
     headers = {"Authorization": f"Bearer {staff.bearer}"}
     after = ""
     async with httpx.AsyncClient(timeout=60, headers=headers) as client:
-        for _ in range(documents.FAR_PAGE - 1):
+        for _ in range(far - 1):
             body = {"query": query, "variables": {"sex": documents.SEX, "after": after or None}}
             told = (await client.post(f"http://127.0.0.1:{ring.servers[CITYLOOM].port}/graphql", json=body)).json()
             after = told["data"]["residents"]["pageInfo"]["endCursor"]

@@ -62,15 +62,17 @@ def install_postgraphile() -> str | None:
 
 
 @asynccontextmanager
-async def serving(admin_url: str, city: City, names: Sequence[str]) -> AsyncIterator[dict[str, Server]]:
-    """The servers of these contestants, all warm at once; idle ones cost nothing."""
+async def serving(
+    admin_url: str, city: City, names: Sequence[str], *, var: Path = VAR
+) -> AsyncIterator[dict[str, Server]]:
+    """The servers of these contestants, all warm at once; idle ones cost nothing. `var` has the roles' passwords."""
     running: list[asyncio.subprocess.Process] = []
     found: dict[str, Server] = {}
     try:
         for name in names:
             port = free_port()
             command, environment, folder = (
-                _node(admin_url, city, port) if name == POSTGRAPHILE else _python(admin_url, name, port)
+                _node(admin_url, city, port) if name == POSTGRAPHILE else _python(admin_url, name, port, var)
             )
             process = await asyncio.create_subprocess_exec(*command, env=os.environ | environment, cwd=folder)
             running.append(process)
@@ -90,10 +92,10 @@ async def serving(admin_url: str, city: City, names: Sequence[str]) -> AsyncIter
                 process.kill()
 
 
-def _python(admin_url: str, name: str, port: int) -> tuple[list[str], dict[str, str], Path]:
+def _python(admin_url: str, name: str, port: int, var: Path) -> tuple[list[str], dict[str, str], Path]:
     environment = {
         "PORT": str(port),
-        "CITYLOOM_VAR": str(VAR),
+        "CITYLOOM_VAR": str(var),
         "CITYLOOM_TENANTS": str(ROOT / "tenants"),
         "CITYLOOM_LOG_LEVEL": "warning",
         DATABASE_VARIABLE: admin_url,

@@ -41,13 +41,12 @@ from cityloom.graph.compiler import Compiler
 from cityloom.graph.context import OperatorWork
 from cityloom.graph.execution import GraphExecutor
 from cityloom.graph.live.feeds import Feeds
-from cityloom.graph.schema import Contracts
+from cityloom.graph.schema import shared_contracts
 from cityloom.graph.shaping import Shaping
 from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.installed import modules
-from cityloom.jobs.service import jobs_running
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
@@ -134,7 +133,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             ),
             DocumentRoom: DocumentRoom(_demand_room_for_documents),
         }
-        contracts, reads = Contracts(installed, "tenant"), CompiledReads(compiler, database, services)
+        contracts, reads = shared_contracts(installed, "tenant"), CompiledReads(compiler, database, services)
         modules_of, allowance_of = partial(_modules_of, directory), partial(_allowance_of, directory)
         services[Shaping] = Shaping(contracts, reads, modules_of=modules_of, allowance_of=allowance_of)
         feeds = Feeds(services[Streams], reads.fetch_of, services, admit=partial(_demand_open, directory))
@@ -151,7 +150,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             deadline_seconds=settings.deadline_seconds,
         )
         platform_api = GraphExecutor(
-            Contracts(installed, "platform"),
+            shared_contracts(installed, "platform"),
             modules_of=partial(_all_modules, frozenset(module.name for module in installed)),
             begin=partial(_operator_work, services, clock),
             services=services,
@@ -287,7 +286,7 @@ async def _own_platform() -> AsyncIterator[Platform]:
     if address is None:
         message = f"{DATABASE_VARIABLE} or DATABASE_URL must name the database: start with `cityloom up`"
         raise RuntimeError(message)
-    async with platform(settings, address) as opened, jobs_running(opened.works, modules()):
+    async with platform(settings, address) as opened:
         # Schemas, models and what else was loaded lives as long as the process: never look through it for garbage.
         gc.freeze()
         # A mutation makes some thousand objects, nearly all without cycles: every 700 of them is far too often.

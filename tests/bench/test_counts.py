@@ -26,7 +26,7 @@ from cityloom.core.principal import FieldAccess
 from cityloom.core.work import Works
 from cityloom.demo.population import fill
 from cityloom.graph.compiler import Compiler
-from cityloom.graph.schema import Contracts
+from cityloom.graph.schema import shared_contracts
 from cityloom.installed import modules
 from cityloom.modules.registry.models import Dwelling, Resident
 from cityloom.tenancy.keys import KeyRing
@@ -114,7 +114,7 @@ async def desk(database: Database, admin_url: str, tmp_path_factory: pytest.Temp
         assert (await work.session.scalar(select(func.count()).select_from(Dwelling)) or 0) > 400
     assert row is not None
     installed = modules()
-    schema = Contracts(installed, "tenant").of(frozenset(m.name for m in installed)).graphql
+    schema = shared_contracts(installed, "tenant").of(frozenset(m.name for m in installed)).graphql
     caller = tree.someone(*READS, at="s1", fields=MASKED)
     return Desk(schema, database, caller, encode_id("resd", tree.tenant_id, row))
 

@@ -25,7 +25,7 @@ from cityloom.events.envelope import render
 from cityloom.events.service import public_facts
 from cityloom.events.stream import StreamedEvent
 from cityloom.graph.compiler.selection import bound_of
-from cityloom.graph.schema import Contracts
+from cityloom.graph.schema import shared_contracts
 from cityloom.installed import SLICES, modules
 from cityloom.testing.clock import ManualClock
 from cityloom.testing.database import ROOT
@@ -83,7 +83,7 @@ def test_no_fact_is_about_a_person(one: Any) -> None:
 
 
 def test_ids_are_of_types_that_there_are() -> None:
-    schema = Contracts(modules(), "tenant").whole.graphql
+    schema = shared_contracts(modules(), "tenant").whole.graphql
     tags = {
         bound.tag
         for type_ in schema.type_map.values()

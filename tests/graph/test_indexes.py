@@ -26,7 +26,7 @@ from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import Scope
 from cityloom.graph.bound.bindings import BINDING, BoundType, RootConnectionBinding, binding_of
 from cityloom.graph.compiler import Compiler
-from cityloom.graph.schema import Contracts
+from cityloom.graph.schema import shared_contracts
 from cityloom.installed import modules
 from cityloom.modules.areas.models import Polygon
 from cityloom.tenancy.keys import KeyRing
@@ -49,7 +49,7 @@ AREA = ("1.7.", "1.7/")
 def contract() -> GraphQLSchema:
     """The tenant API with every module."""
     installed = modules()
-    return Contracts(installed, "tenant").of(frozenset(m.name for m in installed)).graphql
+    return shared_contracts(installed, "tenant").of(frozenset(m.name for m in installed)).graphql
 
 
 SCHEMA = contract()

@@ -8,7 +8,7 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType
 
 from cityloom.graph import sdl
-from cityloom.graph.schema import Contracts, Surface
+from cityloom.graph.schema import Contracts, Surface, shared_contracts
 from cityloom.installed import modules
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
@@ -20,7 +20,7 @@ SURFACES: tuple[Surface, ...] = ("tenant", "platform")
 @pytest.fixture(scope="module")
 def contracts() -> dict[str, Contracts]:
     installed = modules()
-    return {surface: Contracts(installed, surface) for surface in SURFACES}
+    return {surface: shared_contracts(installed, surface) for surface in SURFACES}
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy.exc
-from sqlalchemy import select, update
+from sqlalchemy import select, true, update
 
 from cityloom.core.ids import new_id
 from cityloom.core.module import Job, Module
@@ -18,12 +18,14 @@ from cityloom.files.store import FileStore, open_store
 from cityloom.installed import modules
 from cityloom.jobs.models import JobRun
 from cityloom.jobs.service import Jobs, jobs_running, last_due
-from cityloom.tenancy.models import Tenant
+from cityloom.tenancy.models import Tenant, TenantLimit, TenantModule
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
     from pathlib import Path
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Select
 
     from cityloom.core.database import Database
     from cityloom.core.work import Work
@@ -50,7 +52,7 @@ class Counted:
 
 
 def manifest(*jobs: Job) -> Module:
-    return Module("paper", TITLE, TITLE, jobs=jobs)
+    return Module("paper", TITLE, TITLE, is_core=True, jobs=jobs)
 
 
 @pytest.fixture
@@ -131,7 +133,9 @@ async def test_a_failure_stops_nobody_else_and_is_tried_again(works: Works, city
     name = f"paper.{new_id().hex}"
     module = manifest(Job(name, TITLE, timedelta(hours=1), fail))
     other = Counted()
-    both = Module("other", TITLE, TITLE, jobs=(Job(f"other.{new_id().hex}", TITLE, timedelta(hours=1), other),))
+    both = Module(
+        "other", TITLE, TITLE, is_core=True, jobs=(Job(f"other.{new_id().hex}", TITLE, timedelta(hours=1), other),)
+    )
     jobs = Jobs(works, [module, both])
     await jobs.run_due()
     assert (count.times(city), other.times(city)) == (0, 1)
@@ -139,6 +143,44 @@ async def test_a_failure_stops_nobody_else_and_is_tried_again(works: Works, city
     clock.advance(seconds=30)
     await jobs.run_due()
     assert (count.times(city), other.times(city)) == (1, 1)
+
+
+async def test_a_city_with_the_module_off_is_left_alone(works: Works, city: UUID) -> None:
+    count = Counted()
+    jobs = Jobs(works, [Module("paper", TITLE, TITLE, jobs=(Job("paper.module", TITLE, timedelta(seconds=5), count),))])
+    for is_enabled, times in ((False, 0), (True, 1)):
+        async with works.begin(system_principal(city)) as work:
+            await work.session.merge(TenantModule(tenant_id=city, id=city, module="paper", is_enabled=is_enabled))
+        jobs._looked.clear()
+        await jobs.run_due()
+        assert count.times(city) == times
+
+
+def _is_limited(city: ColumnElement[UUID], _now: datetime) -> Select[tuple[bool]]:
+    return select(true()).where(TenantLimit.tenant_id == city, TenantLimit.name == "areas")
+
+
+async def test_a_job_is_begun_only_where_something_waits(works: Works, city: UUID, clock: ManualClock) -> None:
+    """And one city's rows are found in no other, though all are asked by one statement."""
+    count = Counted()
+    job = Job(f"paper.{new_id().hex}", TITLE, timedelta(hours=1), count, waiting=_is_limited)
+    jobs = Jobs(works, [manifest(job)])
+    await jobs.run_due()
+    assert count.times(city) == 0
+    async with works.begin(system_principal(city)) as work:
+        work.session.add(TenantLimit(name="areas", value=1))
+    clock.advance(seconds=30)
+    await jobs.run_due()
+    assert count.times(city) == 1
+    clock.advance(hours=1)
+    await jobs.run_due()
+    assert count.times(city) == 2
+    assert all([await _has_limit(works, one) for one in set(count.ran)])
+
+
+async def _has_limit(works: Works, tenant_id: UUID) -> bool:
+    async with works.begin(system_principal(tenant_id)) as work:
+        return await work.session.scalar(select(TenantLimit.id).where(TenantLimit.name == "areas")) is not None
 
 
 async def test_they_run_by_themselves(works: Works, city: UUID) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityloom.testing.webhooks import PostOffice
-from cityloom.webhooks.dispatch import Dispatcher, allowed, tolerance
+from cityloom.webhooks.dispatch import PLACES_AT_FIRST, Dispatcher, allowed, tolerance
 from cityloom.webhooks.schedule import BREAKS_AFTER, LONGEST, block, next_try, parse_retry_after, planned
 
 if TYPE_CHECKING:
@@ -115,3 +115,52 @@ async def test_a_tenant_that_hangs_leaves_places_to_the_others(
     await receiver.wait_for(before + 1)
     released.set()
     await dispatcher.idle()
+
+
+async def test_an_endpoint_earns_places_by_answering(office: PostOffice, receiver: Receiver, sender: Sender) -> None:
+    released = asyncio.Event()
+
+    async def hang(_request: web.Request) -> web.StreamResponse:
+        await released.wait()
+        return web.Response()
+
+    dispatcher = Dispatcher(office.front.works, sender)
+    await office.endpoint(receiver.url)
+    await office.happen(*[None] * 60)
+    await office.collect()
+    receiver.answers = [hang] * 60
+    for _ in range(5):
+        await dispatcher.round()
+    await receiver.wait_for(PLACES_AT_FIRST)
+    assert len(receiver.received) == PLACES_AT_FIRST
+    released.set()
+    await dispatcher.idle()
+    released.clear()
+    for _ in range(5):
+        await dispatcher.round()
+    await receiver.wait_for(PLACES_AT_FIRST * 3)
+    assert len(receiver.received) == PLACES_AT_FIRST * 3
+    released.set()
+    await dispatcher.idle()
+
+
+async def test_nobodys_turn_waits_for_another_tenants(
+    world: World, front: Front, sender: Sender, receiver: Receiver, office: PostOffice
+) -> None:
+    other = await PostOffice.open(await world.city("birch"), front, sender)
+    for one in (office, other):
+        await one.endpoint(receiver.url)
+        await one.happen(None)
+        await one.collect()
+    dispatcher = Dispatcher(front.works, sender)
+    async with office.city.work() as work:
+        held = "SELECT FROM webhook_deliveries WHERE tenant_id = $1 FOR UPDATE"
+        await (await work.connection()).execute(held, office.city.id)
+        running = asyncio.create_task(dispatcher.run())
+        await receiver.wait_for(1)
+        assert [row["tries"] for row in await office.deliveries()] == [0]
+    try:
+        await receiver.wait_for(2)
+    finally:
+        running.cancel()
+        await asyncio.wait([running])

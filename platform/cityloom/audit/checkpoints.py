@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Self
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from obstore.exceptions import AlreadyExistsError
-from sqlalchemy import select
+from sqlalchemy import func, select, true
 
 from cityloom.audit.models import AuditCheckpoint, AuditSeal
 from cityloom.core.errors import Refusal, RefusalCode
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
     from uuid import UUID
 
     from obstore.store import ObjectStore
+    from sqlalchemy import ColumnElement, Select
 
     from cityloom.core.work import Work
 
@@ -119,3 +121,10 @@ async def sign(work: Work) -> int | None:
     """The job: sign the chain's end of one city."""
     checkpoints: Checkpoints = work.services[Checkpoints]
     return await checkpoints.sign(work)
+
+
+def is_unsigned(city: ColumnElement[UUID], _now: datetime) -> Select[tuple[bool]]:
+    """Whether a city's chain has grown since it was signed."""
+    end = select(func.max(AuditSeal.position)).where(AuditSeal.tenant_id == city).scalar_subquery()
+    last = select(func.max(AuditCheckpoint.position)).where(AuditCheckpoint.tenant_id == city).scalar_subquery()
+    return select(true()).where(end > func.coalesce(last, 0))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from cityloom.audit.api import AuditQuery, AuditRecord
-from cityloom.audit.checkpoints import sign
+from cityloom.audit.checkpoints import is_unsigned, sign
 from cityloom.audit.permissions import PERMISSIONS
-from cityloom.audit.sealing import BATCH, seal
+from cityloom.audit.sealing import BATCH, is_unsealed, seal
 from cityloom.core.module import GraphApi, Job, Module
 from cityloom.core.text import Text
 
@@ -22,7 +22,20 @@ MODULE = Module(
     permissions=PERMISSIONS,
     tenant_api=GraphApi(queries=(AuditQuery,), types=(AuditRecord,)),
     jobs=(
-        Job("audit.seal", Text("封存审计日志", "Seal the audit log"), timedelta(minutes=1), seal, batch=BATCH),
-        Job("audit.sign", Text("签署审计检查点", "Sign checkpoints of the audit log"), timedelta(minutes=10), sign),
+        Job(
+            "audit.seal",
+            Text("封存审计日志", "Seal the audit log"),
+            timedelta(minutes=1),
+            seal,
+            batch=BATCH,
+            waiting=is_unsealed,
+        ),
+        Job(
+            "audit.sign",
+            Text("签署审计检查点", "Sign checkpoints of the audit log"),
+            timedelta(minutes=10),
+            sign,
+            waiting=is_unsigned,
+        ),
     ),
 )

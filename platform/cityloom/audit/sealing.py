@@ -7,12 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select, true
 
 from cityloom.audit.models import AuditRecord, AuditSeal
 from cityloom.core.ids import new_id
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Select
+
     from cityloom.core.work import Work
 
 #: Entries that one transaction seals.
@@ -44,6 +48,14 @@ def canonical(record: AuditRecord) -> bytes:
         },
         option=orjson.OPT_SORT_KEYS,
     )
+
+
+def is_unsealed(city: ColumnElement[UUID], _now: datetime) -> Select[tuple[bool]]:
+    """Whether a city has entries that `seal` would seal."""
+    last = select(AuditSeal.latest_at).where(AuditSeal.tenant_id == city).order_by(AuditSeal.position.desc()).limit(1)
+    oldest = func.coalesce(last.scalar_subquery() - LATENESS, _BEGINNING)
+    is_sealed = select(AuditSeal.id).where(AuditSeal.tenant_id == city, AuditSeal.record_id == AuditRecord.id).exists()
+    return select(true()).where(AuditRecord.tenant_id == city, AuditRecord.recorded_at >= oldest, ~is_sealed)
 
 
 async def seal(work: Work) -> int:

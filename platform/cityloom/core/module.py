@@ -9,10 +9,16 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import time, timedelta
+    from datetime import datetime, time, timedelta
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Select
 
     from cityloom.core.text import Text
     from cityloom.core.work import Work
+
+    #: Of a city, by its id as a column, and a moment: a select of `true()` with a row where there is work by then.
+    Waiting = Callable[[ColumnElement[UUID], datetime], Select[tuple[bool]]]
 
 
 class ModuleSettings(BaseModel):
@@ -51,6 +57,7 @@ class Job:
     `run(work)` is one transaction of the city's system principal and answers how much it did, if that is known; where
     that is `batch` or more, it is run again at once. `every` is the rhythm; with `at`, a time of day in China, it is
     done once a day after that. Safe to be begun twice: it skips what another process is at, or finds nothing to do.
+    `waiting` says in which cities there is anything to do; without it, the job is begun in every one to find out.
     """
 
     name: str
@@ -59,6 +66,7 @@ class Job:
     run: Callable[[Work], Awaitable[int | None]]
     batch: int | None = None
     at: time | None = None
+    waiting: Waiting | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import strawberry
@@ -279,6 +279,12 @@ class Contracts:
             name = schema.config.name_converter.from_type(definition_of(cls))
             if name in schema.graphql.type_map:
                 yield schema.graphql.type_map[name]
+
+
+@cache
+def shared_contracts(modules: tuple[Module, ...], surface: Surface) -> Contracts:
+    """The contracts of an installation, the same for all who ask in one process: a schema takes a second to make."""
+    return Contracts(modules, surface)
 
 
 def _claim(

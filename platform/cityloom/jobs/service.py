@@ -10,23 +10,22 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import sqlalchemy.exc
-from sqlalchemy import and_, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Text, and_, bindparam, cast, column, false, func, or_, select, true
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.types import Uuid
 
 from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import new_id
 from cityloom.jobs.models import JobRun
-from cityloom.tenancy.directory import TenantDirectory
-from cityloom.tenancy.errors import TenantNotFound
-from cityloom.tenancy.models import Tenant
+from cityloom.tenancy.models import Tenant, TenantModule
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
-    from cityloom.core.module import Job, Module
+    from cityloom.core.module import Job, Module, Waiting
     from cityloom.core.work import Work, Works
 
 _log = logging.getLogger(__name__)
@@ -44,7 +43,7 @@ class Jobs:
 
     def __init__(self, works: Works, modules: Iterable[Module]) -> None:
         self.works = works
-        self.jobs = [(module.name, job) for module in modules for job in module.jobs]
+        self.jobs = [(module, job) for module in modules for job in module.jobs]
         self._looked: dict[str, datetime] = {}
 
     async def run_due(self) -> int:
@@ -54,9 +53,8 @@ class Jobs:
             if now - self._looked.get(job.name, _LONG_AGO) < min(job.every, _LOOK):
                 continue
             self._looked[job.name] = now
-            for tenant_id in await self._cities(job, now):
-                if await self._is_on(module, tenant_id):
-                    done += await self._try(job, tenant_id)
+            for tenant_id in await self._cities(module, job, now):
+                done += await self._try(job, tenant_id)
         return done
 
     async def run(self, name: str, tenant_id: UUID) -> int:
@@ -87,24 +85,50 @@ class Jobs:
             if job.batch is None or found < job.batch:
                 return done
 
-    async def _cities(self, job: Job, now: datetime) -> list[UUID]:
+    async def _cities(self, module: Module, job: Job, now: datetime) -> Sequence[UUID]:
+        """Where the job is to be begun: one or two statements, however many cities there are."""
         query = select(Tenant.id).where(Tenant.state == "ACTIVE").order_by(Tenant.id)
+        if not module.is_core:
+            has = and_(TenantModule.tenant_id == Tenant.id, TenantModule.module == module.name, TenantModule.is_enabled)
+            query = query.where(select(TenantModule.id).where(has).exists())
         if job.every >= CLAIMED_FROM:
             run = and_(JobRun.tenant_id == Tenant.id, JobRun.name == job.name)
             query = query.outerjoin(JobRun, run).where(
                 or_(JobRun.ran_at.is_(None), JobRun.ran_at <= last_due(job, now))
             )
         async with self.works.database.operator_sessions() as session:
-            return list(await session.scalars(query))
-
-    async def _is_on(self, module: str, tenant_id: UUID) -> bool:
-        directory: TenantDirectory | None = self.works.services.get(TenantDirectory)
-        if directory is None:
-            return True
+            found = (await session.scalars(query)).all()
+        if job.waiting is None or not found:
+            return found
         try:
-            return module in (await directory.get(tenant_id)).modules
-        except TenantNotFound:
-            return False
+            return await awaiting(self.works, job.waiting, found, now)
+        except _FAILURES:
+            _log.exception("nobody knows where the job %s is needed", job.name)
+            return ()
+
+
+async def awaiting(works: Works, waiting: Waiting, tenant_ids: Sequence[UUID], now: datetime) -> list[UUID]:
+    """Those of the cities in which something waits by now: one statement that enters each of them in turn.
+
+    As the application's role and behind row-level security: who asks for all sees of each no more than its own work.
+    """
+    ids = func.unnest(bindparam("cities", type_=ARRAY(Uuid())))
+    cities = ids.table_valued(column("id", Uuid()), name="cities").render_derived()
+    city = cities.c.id
+    entering = select(func.set_config("app.tenant_id", cast(city, Text), true()).label("tenant"))
+    entered = entering.correlate(cities).lateral("entered")
+    # A scalar subquery is carried out for each row, after the row's FROM; that it was is proven by the second column.
+    query = select(
+        city,
+        entered.c.tenant == func.current_setting("app.tenant_id"),
+        func.coalesce(waiting(city, now).limit(1).scalar_subquery(), false()),
+    ).select_from(cities.join(entered, true()))
+    async with works.database.engine.connect() as connection:
+        rows = (await connection.execute(query, {"cities": list(tenant_ids)})).all()
+    if not all(is_inside for _, is_inside, _ in rows):
+        message = "a city was looked at from outside"
+        raise RuntimeError(message)
+    return [tenant_id for tenant_id, _, is_waiting in rows if is_waiting]
 
 
 def last_due(job: Job, now: datetime) -> datetime:

@@ -2,7 +2,8 @@
 
 A claim is a lease: whoever dies with it loses it when it ends, and somebody else sends the same bytes under the same
 id. Tenants share the places for requests so that none can take them all: a tenant gets no more than is still free,
-weighted, so one that hangs leaves half of the places to the others, and n that hang leave one part of n + 1.
+weighted, so one that hangs leaves half of the places to the others, and n that hang leave one part of n + 1. Each
+tenant has a turn of its own, which nobody else's waits for, and an endpoint gets more places only by answering.
 """
 
 from __future__ import annotations
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work, Works
     from cityloom.webhooks.sender import Sender
 
-#: Requests at once of one process, and of one endpoint in it.
-PLACES, PLACES_OF_ENDPOINT = 512, 32
+#: Requests at once of one process, and of one endpoint in it: so many at first, one more for each answer, and back to
+#: the first few when it does not answer in time. What hangs costs no more than these.
+PLACES, PLACES_OF_ENDPOINT, PLACES_AT_FIRST = 512, 32, 4
 #: What a lease outlasts besides the longest request: the writing down of what came of it (seconds).
 LEASE_SPARE = 5.0
 #: Of every four deliveries that are claimed, one at least may be a retry, so that a flood of new ones starves none.
@@ -139,14 +141,17 @@ class Dispatcher:
         self._sending: set[asyncio.Task[None]] = set()
         self._of_tenant: Counter[UUID] = Counter()
         self._of_endpoint: Counter[UUID] = Counter()
+        #: Places that endpoints have earned by answering.
+        self._earned: Counter[UUID] = Counter()
+        self._turns: dict[UUID, asyncio.Task[bool]] = {}
         self._tried: dict[UUID, list[Tried]] = defaultdict(list)
         self._acknowledging: dict[UUID, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
         #: Tenants that are refused, by when they are asked again.
         self._set_aside: dict[UUID, float] = {}
         self._is_ending = False
-        #: Transactions at once; each holds a connection of the pool of work.
-        self._room = asyncio.Semaphore(3)
+        #: Transactions at once; each holds a connection of the pool of work. One tenant has two at most.
+        self._room = asyncio.Semaphore(4)
 
     def wake(self) -> None:
         """There may be something due: look now."""
@@ -154,20 +159,18 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Send until cancelled; then wait for what is under way, and write it down."""
-        looking: asyncio.Task[bool] | None = None
+        looking: asyncio.Task[list[asyncio.Task[bool]]] | None = None
         try:
             while True:
                 self._woken.clear()
-                has_more = False
-                looking = asyncio.create_task(self.round())
+                looking = asyncio.create_task(self._look())
                 try:
-                    # What was claimed is sent, also where the end comes in between.
-                    has_more = await asyncio.shield(looking)
+                    # Turns that were begun are ended, also where the end comes in between.
+                    await asyncio.shield(looking)
                 except LOST as error:
                     _log.warning("webhooks.not_claimed", error=type(error).__name__)
-                wait = _SOON_SECONDS if has_more else self._poll_seconds
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout(self._poll_seconds):
                         await self._woken.wait()
         finally:
             self._is_ending = True
@@ -176,32 +179,49 @@ class Dispatcher:
             await self._end()
 
     async def round(self) -> bool:
-        """Look once for what is due in any tenant, and send it; whether there was more than could be claimed."""
-        free = self._free()
-        if not free:
-            return False
-        full = [endpoint_id for endpoint_id, count in self._of_endpoint.items() if count >= PLACES_OF_ENDPOINT]
+        """Look once for what is due in any tenant, and begin to send it; whether there was anything."""
+        return any([await turn for turn in await self._look()])
+
+    async def _look(self) -> list[asyncio.Task[bool]]:
+        """Begin a turn of each tenant in which something is due, unless one is under way; those that were begun."""
+        if not self._free():
+            return []
+        full = [endpoint_id for endpoint_id, count in self._of_endpoint.items() if count >= self._most(endpoint_id)]
         async with self._works.database.operator_engine.connect() as connection:
             due = await connection.execute(text(_DUE), {"now": self._works.clock.now(), "full": full})
             endpoints: dict[UUID, list[UUID]] = defaultdict(list)
             for tenant_id, endpoint_id in due:
                 endpoints[UUID(bytes=tenant_id.bytes)].append(UUID(bytes=endpoint_id.bytes))
-        # Who has the fewest places now comes first.
         now = asyncio.get_running_loop().time()
         self._set_aside = {tenant_id: until for tenant_id, until in self._set_aside.items() if until > now}
-        turns = sorted(
-            endpoints.keys() - self._set_aside.keys(), key=lambda one: self._of_tenant[one] / self._weight_of(one)
+        # Who has the fewest places now comes first.
+        waiting = sorted(
+            endpoints.keys() - self._set_aside.keys() - self._turns.keys(),
+            key=lambda one: self._of_tenant[one] / self._weight_of(one),
         )
-        done = await asyncio.gather(*(self._turn(one, endpoints[one]) for one in turns), return_exceptions=True)
-        for tenant_id, error in zip(turns, done, strict=True):
-            if isinstance(error, BaseException):
-                if not isinstance(error, (*LOST, Refusal)):
-                    raise error
-                _log.warning("webhooks.not_claimed", error=type(error).__name__)
-                if isinstance(error, Refusal):
-                    # Its keys cannot be had: asking again and again would only be in the others' way.
-                    self._set_aside[tenant_id] = now + _ASIDE_SECONDS
-        return any(found is True for found in done)
+        return [self._begin(tenant_id, endpoints[tenant_id]) for tenant_id in waiting]
+
+    def _begin(self, tenant_id: UUID, endpoint_ids: list[UUID]) -> asyncio.Task[bool]:
+        turn = asyncio.create_task(self._turn(tenant_id, endpoint_ids), name="webhook-turn")
+        self._turns[tenant_id] = turn
+        turn.add_done_callback(lambda done: self._ended(tenant_id, done))
+        return turn
+
+    def _ended(self, tenant_id: UUID, turn: asyncio.Task[bool]) -> None:
+        self._turns.pop(tenant_id, None)
+        loop = asyncio.get_running_loop()
+        error = None if turn.cancelled() else turn.exception()
+        if error is not None:
+            # A bug, in one tenant's turn: the others have theirs.
+            self._set_aside[tenant_id] = loop.time() + _ASIDE_SECONDS
+            _log.error("webhooks.turn_failed", exc_info=error)
+        elif turn.result():
+            # There may be more than could be claimed at once.
+            loop.call_later(_SOON_SECONDS, self.wake)
+
+    def _most(self, endpoint_id: UUID) -> int:
+        """How many requests at once an endpoint may have."""
+        return min(PLACES_AT_FIRST + self._earned[endpoint_id], PLACES_OF_ENDPOINT)
 
     def _free(self) -> int:
         return max(0, self._places - self._of_tenant.total())
@@ -213,10 +233,27 @@ class Dispatcher:
 
     async def _turn(self, tenant_id: UUID, endpoint_ids: list[UUID]) -> bool:
         """Claim and send what is due in one tenant; whether there may be more that could be sent at once."""
+        try:
+            claimed = await self._claimed(tenant_id, endpoint_ids)
+        except LOST as error:
+            _log.warning("webhooks.not_claimed", error=type(error).__name__)
+            return False
+        except Refusal as error:
+            _log.warning("webhooks.not_claimed", error=type(error).__name__)
+            # Its keys cannot be had: asking again and again would only be in the others' way.
+            self._set_aside[tenant_id] = asyncio.get_running_loop().time() + _ASIDE_SECONDS
+            return False
+        for one in claimed:
+            self._start(one)
+            # One at a time: whoever has a single delivery comes in between those of whoever has hundreds.
+            await asyncio.sleep(0)
+        return len(claimed) > 0
+
+    async def _claimed(self, tenant_id: UUID, endpoint_ids: list[UUID]) -> list[Claimed]:
         async with self._room:
             share = self._share(tenant_id)
             if not share or self._is_ending:
-                return False
+                return []
             # Places are taken before anything waits, so that turns at the same time cannot take the same ones.
             self._of_tenant[tenant_id] += share
             try:
@@ -224,8 +261,9 @@ class Dispatcher:
             finally:
                 self._of_tenant[tenant_id] -= share
         for one in claimed:
-            self._start(one)
-        return len(claimed) > 0
+            self._of_tenant[tenant_id] += 1
+            self._of_endpoint[one.endpoint_id] += 1
+        return claimed
 
     async def _claim(self, tenant_id: UUID, endpoint_ids: list[UUID], share: int) -> list[Claimed]:
         ring: KeyRing = self._works.services[KeyRing]
@@ -260,7 +298,7 @@ class Dispatcher:
         room: dict[UUID, int] = {}
         for at, row in enumerate(rows):
             most = max(1, share // (len(rows) - at)) if share else 0
-            most = min(most, PLACES_OF_ENDPOINT - self._of_endpoint[row["id"]])
+            most = min(most, self._most(row["id"]) - self._of_endpoint[row["id"]])
             if row["failures"] >= BREAKS_AFTER:
                 most = min(most, 1 - self._of_endpoint[row["id"]])
             if row["rate_limit"] is not None:
@@ -297,8 +335,6 @@ class Dispatcher:
         return found | (await self._targets.open(work, unknown, keys) if unknown else {})
 
     def _start(self, claimed: Claimed) -> None:
-        self._of_tenant[claimed.tenant_id] += 1
-        self._of_endpoint[claimed.endpoint_id] += 1
         task = asyncio.create_task(self._send(claimed))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -318,6 +354,10 @@ class Dispatcher:
             self._of_endpoint[claimed.endpoint_id] -= 1
             if not self._of_endpoint[claimed.endpoint_id]:
                 del self._of_endpoint[claimed.endpoint_id]
+        if result.outcome == "TIMED_OUT":
+            self._earned.pop(claimed.endpoint_id, None)
+        else:
+            self._earned[claimed.endpoint_id] = min(self._earned[claimed.endpoint_id] + 1, PLACES_OF_ENDPOINT)
         _outcomes.add(1, {"outcome": result.outcome})
         _latency.record(result.duration_ms / 1000)
         self._tried[claimed.tenant_id].append(Tried(claimed.lease, row, target, result))
@@ -363,8 +403,8 @@ class Dispatcher:
 
     async def idle(self) -> None:
         """Wait until nothing is on its way and everything is written down."""
-        while self._sending or self._acknowledging:
-            await asyncio.wait([*self._sending, *self._acknowledging.values()])
+        while self._turns or self._sending or self._acknowledging:
+            await asyncio.wait([*self._turns.values(), *self._sending, *self._acknowledging.values()])
             # Callbacks of what has ended may begin the next batch.
             await asyncio.sleep(0)
 

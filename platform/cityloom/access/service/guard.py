@@ -53,7 +53,7 @@ async def changing(work: Work, *, rules: bool = False) -> AsyncIterator[None]:
 async def administrators(work: Work) -> set[UUID]:
     """Accounts that can administer the tenant, now and with no end in sight."""
     now = work.now()
-    candidates = await work.session.scalars(
+    query = (
         select(m.Account.id)
         .join(m.Membership, m.Membership.account_id == m.Account.id)
         .where(
@@ -65,8 +65,12 @@ async def administrators(work: Work) -> set[UUID]:
         )
         .distinct()
     )
-    snapshot, found = await snapshot_of(work), set()
-    for account_id in candidates.all():
+    candidates = (await work.session.scalars(query)).all()
+    found: set[UUID] = set()
+    if not candidates:
+        return found
+    snapshot = await snapshot_of(work)
+    for account_id in candidates:
         held = (await held_by_all(work.session, account_id)).get(account_id, [])
         lasting = [h for h in held if h.ends_at is None and h.scope_kind == "TENANT" and h.is_valid(now)]
         # A denying role counts even if it is held for a time only or not yet.

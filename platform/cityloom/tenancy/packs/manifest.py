@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -13,8 +14,12 @@ SLUG = r"^[a-z][a-z0-9-]{1,38}[a-z0-9]$"
 BASE_NAME = r"^packs/[a-z][a-z0-9-]{1,38}[a-z0-9]$"
 
 
+#: Looking for them reads a thousand files.
+_zones = cache(available_timezones)
+
+
 def _known_zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(
             f"没有时区 {name!r},例如 Asia/Shanghai", f"there is no time zone {name!r}; for example Asia/Shanghai"
         )
