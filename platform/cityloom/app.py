@@ -51,6 +51,7 @@ from cityloom.jobs.service import jobs_running
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
+from cityloom.privacy.catalogue import SubjectCatalogue
 from cityloom.serving import DATABASE_VARIABLE, LET_GO
 from cityloom.settings import Settings
 from cityloom.storage import connections
@@ -125,6 +126,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             Logins: Logins(works, directory, Passwords(), LoginThrottles(database, clock)),
             Compiler: compiler,
             EventCatalogue: EventCatalogue.of(installed),
+            SubjectCatalogue: SubjectCatalogue.of(installed),
             Signals: await stack.enter_async_context(Signals(database)),
             Streams: await stack.enter_async_context(Streams(database)),
             FileStore: FileStore(open_store(settings.files, settings.var / "files"), clock),

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from datetime import time, timedelta
+    from datetime import datetime, time, timedelta
 
+    from cityloom.core.subjects import Holding
     from cityloom.core.text import Text
     from cityloom.core.work import Work
 
@@ -62,10 +63,24 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """A kind of rows that a tenant may keep for so many days only (`[modules.privacy.settings.retention]`).
+
+    `count(work, before)` says how many rows are older than a moment; `let_go(work, before, most)` lets at most so many
+    of them go, in the work's transaction, and answers how many.
+    """
+
+    name: str
+    title: Text
+    count: Callable[[Work, datetime], Awaitable[int]]
+    let_go: Callable[[Work, datetime, int], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """One slice: its words, what it needs, and what it adds.
 
-    `is_core` modules cannot be switched off by a tenant. `pack_parts` are objects that read, plan, apply and export the
+    `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant. `pack_parts` are objects that read, plan, apply and export the
     slice's files in a tenant pack (`cityloom.tenancy.packs.PackPart`).
     """
 
@@ -81,3 +96,5 @@ class Module:
     pack_parts: tuple[object, ...] = ()
     events: tuple[type, ...] = ()
     jobs: tuple[Job, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    retentions: tuple[Retention, ...] = ()
