@@ -52,6 +52,7 @@ from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
 from cityloom.privacy.catalogue import SubjectCatalogue
+from cityloom.privacy.endpoint import ExportEndpoint, export_routes
 from cityloom.serving import DATABASE_VARIABLE, LET_GO
 from cityloom.settings import Settings
 from cityloom.storage import connections
@@ -90,6 +91,7 @@ class Platform:
     files: FilesEndpoint
     open311: Open311Endpoint
     mailbox: MailboxEndpoint
+    exports: ExportEndpoint
 
 
 @asynccontextmanager
@@ -174,6 +176,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             files,
             open311,
             MailboxEndpoint(authenticator, partial(_writable, works, directory)),
+            ExportEndpoint(authenticator, works.begin),
         )
 
 
@@ -244,6 +247,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             app.state.files = found.files
             app.state.open311 = found.open311
             app.state.mailbox = found.mailbox
+            app.state.exports = found.exports
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
             yield
 
@@ -255,6 +259,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             *files_routes(_Late("files")),
             *open311_routes(_Late("open311")),
             *mailbox_routes(_Late("mailbox")),
+            *export_routes(_Late("exports")),
             *graphiql_routes("/console/graphiql"),
             Route("/", _index, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),

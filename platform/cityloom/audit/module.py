@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from cityloom.audit.api import AuditQuery, AuditRecord
 from cityloom.audit.checkpoints import sign
+from cityloom.audit.holdings import HOLDINGS
 from cityloom.audit.permissions import PERMISSIONS
 from cityloom.audit.sealing import BATCH, seal
 from cityloom.core.module import GraphApi, Job, Module
@@ -25,4 +26,5 @@ MODULE = Module(
         Job("audit.seal", Text("封存审计日志", "Seal the audit log"), timedelta(minutes=1), seal, batch=BATCH),
         Job("audit.sign", Text("签署审计检查点", "Sign checkpoints of the audit log"), timedelta(minutes=10), sign),
     ),
+    holdings=HOLDINGS,
 )

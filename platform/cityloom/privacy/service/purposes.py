@@ -48,7 +48,7 @@ async def create_purpose(work: Work, *, code: str, **values: Unpack[PurposeValue
 
 async def _insert(work: Work, code: str, values: PurposeValues) -> m.Purpose:
     now = work.now()
-    purpose = m.Purpose(code=code, created_at=now, changed_at=now, **{"is_active": True, **values})
+    purpose = m.Purpose(code=code, created_at=now, changed_at=now, **{"is_active": True, "basis_text": "", **values})
     work.session.add(purpose)
     await work.session.flush()
     _audit(work, "create", purpose, after={"code": code, **values})
