@@ -455,7 +455,9 @@ async def test_a_new_key_file_leaves_the_old_in_use(ring: Ring) -> None:
 
 async def test_many_first_uses_at_once_make_one_key_file(tmp_path: Path) -> None:
     providers = [FileKeyProvider(tmp_path / "keys") for _ in range(8)]
-    wraps = [asyncio.to_thread(asyncio.run, each.wrap(ALDER, b"k" * 32, b"c", Algorithm.AES_256_GCM)) for each in providers]
+    wraps = [
+        asyncio.to_thread(asyncio.run, each.wrap(ALDER, b"k" * 32, b"c", Algorithm.AES_256_GCM)) for each in providers
+    ]
     assert len({name for name, _ in await asyncio.gather(*wraps)}) == 1
 
 

@@ -98,7 +98,7 @@ class Town:
         """The global id of a resident."""
         return encode_id("resd", self.tree.tenant_id, self.residents[grid].id)
 
-    def resident_of(self, grid: str, account_id: UUID, *permissions: str) -> Principal:
+    def resident_of(self, account_id: UUID, *permissions: str) -> Principal:
         """The resident who has signed in with this account."""
         rights = StatedRights(dict.fromkeys((READ, *permissions), Scope(own=True)))
         return Principal(self.tree.tenant_id, PrincipalKind.RESIDENT, rights, account_id=account_id, locale="en")

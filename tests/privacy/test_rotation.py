@@ -1,10 +1,11 @@
-"""Keys are changed under load, and a dump from before is opened by nobody when its key-encryption keys are destroyed."""
+"""Keys are changed under load, and a dump from before is opened by nobody once its key-encryption keys are gone."""
 
 from __future__ import annotations
 
 import asyncio
 import subprocess
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -32,11 +33,12 @@ from cityloom.testing.front import Front
 from tests.privacy.conftest import READ, Town
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
     from uuid import UUID
 
     from cityloom.core.database import Database
+    from cityloom.core.principal import Principal
     from cityloom.testing.clock import ManualClock
     from cityloom.testing.database import TestServer
 
@@ -45,18 +47,23 @@ SHAPE = "... on KeyRotation { id algorithm total done finishedAt }"
 SEARCH = "query($n: String!) { residents(where: {identityNumber: $n}) { totalCount } }"
 
 
-async def crowd(town: Town, first: int, size: int) -> list[UUID]:
-    """So many residents in one household."""
+def number_of(at: int) -> str:
+    """The identity number of the n-th of the crowd."""
+    return identity_number(100 + at, date(1990, 5, 5), "FEMALE")
+
+
+async def crowd(town: Town) -> list[UUID]:
+    """Residents of one household."""
     async with town.front.works.begin(town.tree.administrator) as work:
         made = [
             await residents.create_resident(
                 work,
                 household_id=town.households["s1c1g1"],
                 name="李雷",
-                identity_number=identity_number(number, date(1990, 5, 5), "FEMALE"),
-                phone=phone_number(number),
+                identity_number=number_of(at),
+                phone=phone_number(100 + at),
             )
-            for number in range(first, first + size)
+            for at in range(MORE)
         ]
     return [one.id for one in made]
 
@@ -87,86 +94,91 @@ async def finish(town: Town, clock: ManualClock) -> m.KeyRotation:
     return found
 
 
-async def test_keys_are_rotated_under_load_to_the_cipher_of_the_settings(
-    town: Town, clock: ManualClock, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rotation, "BATCH", 7)
-    ids = await crowd(town, 100, MORE)
-    tenant, admin = town.tree.tenant_id, town.tree.administrator
-    numbers = [identity_number(number, date(1990, 5, 5), "FEMALE") for number in range(100, 100 + MORE)]
-    async with town.front.works.begin(admin) as work:
-        await put_module(work, "tenancy", is_enabled=True, settings={"cipher": "SM4_GCM"})
-    # Two more processes, which know the keys that there were.
-    others = [Town(Front(database, clock, tmp_path / "keys"), town.tree, town.residents) for _ in range(2)]
-    for other in others:
-        await other.front.services[KeyRing].of(tenant)
-    caller = town.tree.someone(READ, permissions.UNMASK, permissions.START_ROTATIONS, permissions.READ_ROTATIONS)
-    started = await _start(town, caller)
-    assert (started["algorithm"], started["total"]) == ("SM4_GCM", MORE + 2)
-    ended, reads, fresh = asyncio.Event(), count(), count(1000)
+@dataclass
+class Load:
+    """Processes that read and write residents until they are told to stop."""
 
-    async def read(front: Front) -> int:
-        done = 0
-        while not ended.is_set():
-            at = next(reads) % MORE
-            found = await front.data(caller, SEARCH, {"n": numbers[at]})
+    town: Town
+    caller: Principal
+    ids: list[UUID]
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    reads: Iterator[int] = field(default_factory=count)
+    fresh: Iterator[int] = field(default_factory=lambda: count(1000))
+
+    async def read(self, front: Front) -> int:
+        """Find somebody by their number, and open their phone; any failure is raised."""
+        done, tenant = 0, self.town.tree.tenant_id
+        while not self.ended.is_set():
+            at = next(self.reads) % MORE
+            found = await front.data(self.caller, SEARCH, {"n": number_of(at)})
             assert found["residents"]["totalCount"] == 1
-            async with front.works.begin(admin) as work:
-                row = await work.session.get_one(registry.Resident, (tenant, ids[at]))
+            async with front.works.begin(self.town.tree.administrator) as work:
+                row = await work.session.get_one(registry.Resident, (tenant, self.ids[at]))
                 keys = await front.services[KeyRing].of(tenant)
                 assert row.phone is not None
                 assert keys.open("residents", "phone", row.id, row.phone) == phone_number(100 + at)
             done += 1
-            await asyncio.sleep(0)
         return done
 
-    async def write(front: Front) -> int:
+    async def write(self, front: Front) -> int:
+        """Change somebody, record somebody new, and try to record somebody who is there already."""
         done = 0
-        while not ended.is_set():
-            number = next(fresh)
-            born = date(1990, 5, 5)
-            async with front.works.begin(admin) as work:
-                await residents.change_resident(work, ids[number % MORE], name=f"韩{number}")
-                await residents.create_resident(
-                    work,
-                    household_id=town.households["s1c1g1"],
-                    name="韩梅梅",
-                    identity_number=identity_number(number, born, "FEMALE"),
-                )
+        while not self.ended.is_set():
+            at = next(self.fresh)
+            async with front.works.begin(self.town.tree.administrator) as work:
+                await residents.change_resident(work, self.ids[at % MORE], name=f"韩{at}")
+            await self.record(front, number_of(at))
             with pytest.raises(IdentityNumberTaken):
-                async with front.works.begin(admin) as work:
-                    taken = numbers[number % MORE]
-                    await residents.create_resident(
-                        work, household_id=town.households["s1c1g1"], name="x", identity_number=taken
-                    )
+                await self.record(front, number_of(at % MORE))
             done += 1
         return done
+
+    async def record(self, front: Front, number: str) -> None:
+        """A resident with this identity number."""
+        async with front.works.begin(self.town.tree.administrator) as work:
+            household = self.town.households["s1c1g1"]
+            await residents.create_resident(work, household_id=household, name="韩梅梅", identity_number=number)
+
+
+async def test_keys_are_rotated_under_load_to_the_cipher_of_the_settings(
+    town: Town, clock: ManualClock, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotation, "BATCH", 7)
+    ids = await crowd(town)
+    tenant, admin = town.tree.tenant_id, town.tree.administrator
+    async with town.front.works.begin(admin) as work:
+        await put_module(work, "tenancy", is_enabled=True, settings={"cipher": "SM4_GCM"})
+    # Two more processes, which know the keys that there were.
+    fronts = [town.front, *(Front(database, clock, tmp_path / "keys") for _ in range(2))]
+    for front in fronts:
+        await front.services[KeyRing].of(tenant)
+    caller = town.tree.someone(READ, permissions.UNMASK, permissions.START_ROTATIONS, permissions.READ_ROTATIONS)
+    started = await _start(town, caller)
+    assert (started["algorithm"], started["total"]) == ("SM4_GCM", MORE + 2)
+    load = Load(town, caller, ids)
 
     async def rotate() -> None:
         try:
             for _ in range(30):
                 clock.advance(seconds=10)
                 while await step(town.front.works, tenant):
-                    await asyncio.sleep(0)
+                    pass
         finally:
-            ended.set()
+            load.ended.set()
 
-    fronts = [town.front, *(other.front for other in others)]
-    _, *done = await asyncio.gather(rotate(), *(read(front) for front in fronts), *(write(front) for front in fronts))
+    _, *done = await asyncio.gather(rotate(), *map(load.read, fronts), *map(load.write, fronts))
     assert all(done), done
     found = await state(town)
     assert found.finished_at is not None
     async with town.front.works.begin(admin) as work:
         for row in await work.session.scalars(select(registry.Resident)):
             for envelope in (row.identity_number, row.phone, row.birth_on):
-                assert envelope is None or (envelope[1], envelope[2:18]) == (
-                    Algorithm.SM4_GCM.number,
-                    found.field_key_id.bytes,
-                )
+                key = None if envelope is None else (envelope[1], envelope[2:18])
+                assert key in {None, (Algorithm.SM4_GCM.number, found.field_key_id.bytes)}
         keys = (await work.session.scalars(select(TenantDataKey))).all()
     assert {key.id for key in keys if key.destroyed_at is None} == {found.field_key_id, found.index_key_id}
     assert len(keys) == 4
-    assert (await town.front.data(caller, SEARCH, {"n": numbers[0]}))["residents"]["totalCount"] == 1
+    assert (await town.front.data(caller, SEARCH, {"n": number_of(0)}))["residents"]["totalCount"] == 1
     assert len((await town.front.services[KeyRing].of(tenant)).blind_indexes("r", "c", "x")) == 1
 
 
@@ -295,5 +307,3 @@ async def phone_in(town: Town, grid: str) -> str | None:
         row = await work.session.get_one(registry.Resident, (town.tree.tenant_id, town.residents[grid].id))
         keys = await town.front.services[KeyRing].of(town.tree.tenant_id)
         return None if row.phone is None else keys.open("residents", "phone", row.id, row.phone)
-
-

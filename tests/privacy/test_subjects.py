@@ -234,5 +234,3 @@ async def test_retention_counts_first_and_lets_go_what_is_due(town: Town, clock:
     assert list(names) == ["已清除", "王小明"]
     after = await town.front.footprint(tenant)
     assert after["erasures"] == 1
-
-

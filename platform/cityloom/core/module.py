@@ -80,8 +80,9 @@ class Retention:
 class Module:
     """One slice: its words, what it needs, and what it adds.
 
-    `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant. `pack_parts` are objects that read, plan, apply and export the
-    slice's files in a tenant pack (`cityloom.tenancy.packs.PackPart`).
+    `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant.
+    `pack_parts` are objects that read, plan, apply and export the slice's files in a tenant pack
+    (`cityloom.tenancy.packs.PackPart`).
     """
 
     name: str

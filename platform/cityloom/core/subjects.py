@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cityloom.core.database import Base
 
@@ -59,7 +59,7 @@ class Person:
 def people() -> dict[str, type[Person]]:
     """The tables of people of this installation, by the tag of their ids."""
     found = (mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Person))
-    return {model.__person__.tag: cast("type[Person]", model) for model in found}
+    return {model.__person__.tag: model for model in found}
 
 
 def protected_fields() -> dict[str, ProtectedField]:

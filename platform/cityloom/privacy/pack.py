@@ -90,7 +90,18 @@ class PrivacyPart(PackPart):
         """Make it so."""
         found = differences[PURPOSES]
         for row in (*found.added, *(after for _, after in found.changed)):
-            values = row.model_dump(exclude={"code"}) | {"fields": row.fields.split(" ")}
-            await state_purpose(work, row.code, values)
+            await state_purpose(
+                work,
+                row.code,
+                {
+                    "title_zh": row.title_zh,
+                    "title_en": row.title_en,
+                    "basis": row.basis,
+                    "basis_text": row.basis_text,
+                    "fields": row.fields.split(" "),
+                    "daily_quota": row.daily_quota,
+                    "lasts_minutes": row.lasts_minutes,
+                },
+            )
         for row in found.removed:
             await withdraw_purpose(work, row.code)

@@ -104,8 +104,8 @@ class WorkKeys:
         await _add(self._work.session, key, only_first=False)
         await self._work.session.flush()
 
-    async def destroy(self, tenant_id: UUID, destroyed_at: datetime, keys: Collection[UUID] | None = None) -> None:
-        """Overwrite `wrapped` of these keys, or of all; `tenant_id` is the work's."""
+    async def destroy(self, tenant_id: UUID, destroyed_at: datetime, keys: Collection[UUID] | None = None) -> None:  # noqa: ARG002 - the work's own
+        """Overwrite `wrapped` of these keys, or of all."""
         await _destroy(self._work.session, destroyed_at, keys)
 
 

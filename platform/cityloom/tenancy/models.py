@@ -76,7 +76,8 @@ class TenantLimit(TenantTable, Base):
 class TenantDataKey(TenantTable, Base):
     """A tenant's data key, wrapped by a key-encryption key of the tenant; emptying `wrapped` erases what it sealed.
 
-    `active_at` is when it is used first, so that every process knows it by then. `generation` counts the keys of one purpose from 1, so that two processes cannot both make the first.
+    `active_at` is when it is used first, so that every process knows it by then. `generation` counts the keys of one
+    purpose from 1, so that two processes cannot both make the first.
     """
 
     __tablename__ = "tenant_data_keys"

@@ -54,7 +54,5 @@ async def _clear(work: Work, before: datetime, most: int) -> int:
 
 
 RETENTIONS = (
-    Retention(
-        "visits", Text("走访:到期清除问答与备注", "Visits: answers and notes are cleared"), _count, _clear
-    ),
+    Retention("visits", Text("走访:到期清除问答与备注", "Visits: answers and notes are cleared"), _count, _clear),
 )

@@ -68,7 +68,7 @@ HOLDINGS = (
 
 
 def _departed(before: datetime) -> ColumnElement[bool]:
-    """Who left before a day, is under no hold and not yet erased; who left without a move is judged by the last change."""
+    """Who left before a day, is under no hold and not yet erased; without a move the last change is what counts."""
     left_on = (
         select(func.max(m.ResidentMove.moved_on))
         .where(m.ResidentMove.resident_id == m.Resident.id)

@@ -92,8 +92,8 @@ class PrivacyMutation:
     purpose_change: PrivacyPurpose = mutation(_change_purpose, "Change a purpose, or put it out of force.")
     subject_unmask: Unmasking = mutation(
         _unmask,
-        "Show protected fields of a person in clear, for a purpose of the register. Counted against the caller's quota,"
-        " and written down: the person can see it. A repetition under the same key is refused, for values are not kept.",
+        "Show protected fields of a person in clear, for a purpose of the register. Counted against the caller's quota"
+        " and written down: the person can see it. A repetition under the same key is refused: values are not kept.",
     )
     consent_record: Consent = mutation(_give, "Note that a person agreed to a purpose.")
     consent_withdraw: Consent = mutation(_withdraw, "Note that a person withdrew their consent to a purpose.")

@@ -84,7 +84,7 @@ async def unmask(
     return Unmasked(disclosure, register, values, remaining)
 
 
-def disclose(  # noqa: PLR0913 - what is written down of a disclosure
+def disclose(
     work: Work,
     person: Person,
     *,

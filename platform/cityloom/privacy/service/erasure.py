@@ -27,8 +27,9 @@ BATCH = 200
 
 
 async def erase(work: Work, person_id: str, *, reason: str) -> m.Erasure:
-    """Destroy what is stored of a person but what a law keeps; refuses what `reach_person` refuses, `HeldByLaw`,
-    `ErasedAlready`, `TextUnfit`.
+    """Destroy what is stored of a person but what a law keeps.
+
+    Refuses what `reach_person` refuses, `HeldByLaw`, `ErasedAlready`, `TextUnfit`.
     """
     person = await reach_person(work, person_id, permissions.ERASE, is_changed=True)
     reason = checked_words(reason, "reason", REASON_LIMIT)

@@ -1,4 +1,4 @@
-"""The export of all that is stored of one person (个人信息查阅、复制): JSON that a program can read, with a manifest."""
+"""The export of all that is stored of one person (查阅、复制): JSON that a program can read, with a manifest."""
 
 from __future__ import annotations
 

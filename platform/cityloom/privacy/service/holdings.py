@@ -77,7 +77,8 @@ async def destroy_rows(work: Work, person: Person) -> dict[str, int]:
     """
     counts: dict[str, int] = {}
     await work.session.flush()
-    for holding in sorted(reversed(held_of(work, person)), key=lambda one: not one.by_account):
+    held = held_of(work, person)[::-1]
+    for holding in (*(one for one in held if one.by_account), *(one for one in held if not one.by_account)):
         table = Base.metadata.tables[holding.table]
         where = _rows(work, holding, table, person)
         if holding.fate is Fate.KEEP:

@@ -25,7 +25,7 @@ _TAKEN = {"uq_privacy_purposes_tenant_id_code": lambda: PurposeCodeTaken(path=("
 
 
 class PurposeValues(TypedDict, total=False):
-    """What can be stated of a purpose; `daily_quota` is per account and day, `lasts_minutes` how long a value is shown."""
+    """What can be stated of a purpose: `daily_quota` per account and day, `lasts_minutes` how long values are shown."""
 
     title_zh: str
     title_en: str
@@ -109,7 +109,7 @@ async def purpose_in_force(work: Work, code: str, *, path: tuple[str, ...] = ("p
 def checked(values: PurposeValues) -> PurposeValues:
     """The values, if a purpose can have them; refuses (`PurposeMalformed`)."""
     for name in ("title_zh", "title_en"):
-        if name in values and not 0 < len(str(values[name]).strip()) <= TITLE_LIMIT:  # type: ignore[literal-required] # one of the two
+        if name in values and not 0 < len(str(values[name]).strip()) <= TITLE_LIMIT:
             raise _malformed(name, f"名称须为 1 至 {TITLE_LIMIT} 个字符", f"a title has 1 to {TITLE_LIMIT} characters")
     if "basis_text" in values and len(values["basis_text"]) > BASIS_LIMIT:
         raise _malformed("basis_text", f"最多 {BASIS_LIMIT} 个字符", f"at most {BASIS_LIMIT} characters")

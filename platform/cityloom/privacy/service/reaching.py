@@ -72,7 +72,7 @@ async def lock_person(work: Work, tag: str, row_id: UUID) -> Person | None:
 
 
 def checked_words(value: str, name: str, limit: int) -> str:
-    """A text that somebody wrote as a reason; refuses (`TextUnfit`) what is empty, too long or holds numbers of people."""
+    """A reason that somebody wrote; refuses (`TextUnfit`) what is empty, too long or holds numbers of people."""
     value = value.strip()
     if not 0 < len(value) <= limit or _UNFIT.search(value):
         raise TextUnfit(path=(name,), limit=limit)

@@ -24,7 +24,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """One kind of retention in a city: how many rows are older than it keeps them; `days` is None where it keeps all."""
+    """One kind of retention in a city: how many rows are older than it keeps them; `days` is None: it keeps all."""
 
     kind: Retention
     days: int | None
