@@ -24,7 +24,7 @@ MODULE = Module(
     tenant_api=GraphApi(queries=(AuditQuery,), types=(AuditRecord,)),
     jobs=(
         Job("audit.seal", Text("封存审计日志", "Seal the audit log"), timedelta(minutes=1), seal, batch=BATCH),
-        Job("audit.sign", Text("签署审计检查点", "Sign checkpoints of the audit log"), timedelta(minutes=10), sign),
+        Job("audit.sign", Text("签署审计检查点", "Sign checkpoints of the audit log"), timedelta(minutes=1), sign),
     ),
     holdings=HOLDINGS,
 )
