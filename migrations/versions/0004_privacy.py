@@ -70,13 +70,6 @@ def upgrade() -> None:
         ["tenant_id", "started_at", "id"],
         unique=False,
     )
-    op.create_index(
-        "uq_key_rotations_running",
-        "key_rotations",
-        ["tenant_id"],
-        unique=True,
-        postgresql_where=sa.text("finished_at IS NULL"),
-    )
     op.create_table(
         "legal_holds",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -227,9 +220,6 @@ def downgrade() -> None:
     op.drop_index("uq_legal_holds_standing", table_name="legal_holds", postgresql_where=sa.text("lifted_at IS NULL"))
     op.drop_index(op.f("ix_legal_holds_tenant_id_subject_tag_subject_id_id"), table_name="legal_holds")
     op.drop_table("legal_holds")
-    op.drop_index(
-        "uq_key_rotations_running", table_name="key_rotations", postgresql_where=sa.text("finished_at IS NULL")
-    )
     op.drop_index(op.f("ix_key_rotations_tenant_id_started_at_id"), table_name="key_rotations")
     op.drop_table("key_rotations")
     op.drop_index(op.f("ix_erasures_tenant_id_id"), table_name="erasures", postgresql_where=sa.text("noted_at IS NULL"))

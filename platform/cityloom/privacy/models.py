@@ -160,10 +160,7 @@ class KeyRotation(TenantTable, Base):
     """
 
     __tablename__ = "key_rotations"
-    __table_args__ = (
-        Index("uq_key_rotations_running", "tenant_id", unique=True, postgresql_where=text("finished_at IS NULL")),
-        Index(None, "tenant_id", "started_at", "id"),
-    )
+    __table_args__ = (Index(None, "tenant_id", "started_at", "id"),)
 
     started_at: Mapped[datetime]
     active_at: Mapped[datetime]

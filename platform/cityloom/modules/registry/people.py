@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from cityloom.core.crypto import (
     birth_date_in,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
 
 TABLE = m.Resident.__tablename__
+_SAME_NUMBER = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.identity:' || :key, 0))")
 
 
 async def keys_of(work: Work) -> TenantKeys:
@@ -79,12 +80,16 @@ def phone_indexes(keys: TenantKeys, value: str) -> list[bytes]:
 
 
 async def demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, number: str) -> None:
-    """Refuse (`IdentityNumberTaken`) a number that somebody has by the index of a key that is coming or going.
+    """Refuse (`IdentityNumberTaken`) a number that somebody else has by the index of a key that is coming or going.
 
     By the index of the current key the unique constraint tells, so there is nothing to ask while no key is rotated.
+    Asked after the row is written: before, the other row might be indexed anew between the question and the writing.
     """
-    others = keys.blind_indexes(TABLE, "identity_number", number)[1:]
+    known = keys.blind_indexes(TABLE, "identity_number", number)
+    others = known[1:]
     if others:
+        # Two who write the same number by different keys at once see each other here.
+        await work.session.execute(_SAME_NUMBER, {"key": b"".join(sorted(known)).hex()})
         query = select(m.Resident.id).where(m.Resident.identity_index.in_(others), m.Resident.id != row_id)
         async with beyond_wall(work.session):
             if await work.session.scalar(query.limit(1)) is not None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 BATCH: Final = 300
 #: Where the id of the key stands in an envelope (`core.crypto.keys`): after version and algorithm, 16 bytes.
 _KEY_AT, _KEY_BYTES = 3, 16
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.rotation:' || :key, 0))")
 #: Transactions that may still seal with an old key, because they began while some process knew no other.
 _OLD_TRANSACTIONS = text(
     "SELECT count(*) FROM pg_stat_activity"
@@ -43,6 +44,7 @@ _OLD_TRANSACTIONS = text(
 async def start_rotation(work: Work) -> m.KeyRotation:
     """Begin to rotate the city's keys, by the cipher of its settings; refuses (`Forbidden`, `RotationRunning`)."""
     work.authorise(permissions.START_ROTATIONS)
+    await work.session.execute(_ALONE, {"key": str(work.tenant_id)})
     if await _running(work) is not None:
         raise RotationRunning
     ring: KeyRing = work.services[KeyRing]

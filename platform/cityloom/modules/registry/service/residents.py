@@ -88,8 +88,8 @@ async def create_resident(work: Work, *, household_id: UUID | None, **values: Un
         status="LIVING",
         **{"relationship": "OTHER", "sex": "UNKNOWN", **_columns(work, keys, row_id, values)},
     )
-    await _demand_new_number(work, keys, row_id, values)
     await chain.insert(work, action, resident, secret=SECRET)
+    await _demand_new_number(work, keys, row_id, values)
     await _write_tokens(work, resident)
     work.emit(events.ResidentCreated(subject_id=resident.id, area_path=resident.area_path, household_id=household.id))
     return resident
@@ -103,10 +103,10 @@ async def change_resident(
     resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
     keys = await people.keys_of(work)
     columns = _columns(work, keys, resident.id, values)
-    await _demand_new_number(work, keys, resident.id, values)
     _keep_equal(keys, resident, columns)
     former_name = resident.name
     if await chain.write(work, action, resident, columns, secret=SECRET):
+        await _demand_new_number(work, keys, resident.id, values)
         if resident.name != former_name:
             await _write_tokens(work, resident)
         fields = tuple(sorted(values))
