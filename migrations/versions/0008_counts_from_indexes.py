@@ -1,7 +1,7 @@
 """Counts of residents and households read an index alone; residents of a dwelling are found without its households' rows.
 
 Revision ID: 0008
-Revises: 0001
+Revises: 0007
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0008"
-down_revision = "0001"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

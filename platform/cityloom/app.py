@@ -50,6 +50,8 @@ from cityloom.installed import modules
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
+from cityloom.privacy.catalogue import SubjectCatalogue
+from cityloom.privacy.endpoint import ExportEndpoint, export_routes
 from cityloom.serving import DATABASE_VARIABLE, LET_GO
 from cityloom.settings import Settings
 from cityloom.storage import connections
@@ -88,6 +90,7 @@ class Platform:
     files: FilesEndpoint
     open311: Open311Endpoint
     mailbox: MailboxEndpoint
+    exports: ExportEndpoint
 
 
 @asynccontextmanager
@@ -124,6 +127,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             Logins: Logins(works, directory, Passwords(), LoginThrottles(database, clock)),
             Compiler: compiler,
             EventCatalogue: EventCatalogue.of(installed),
+            SubjectCatalogue: SubjectCatalogue.of(installed),
             Signals: await stack.enter_async_context(Signals(database)),
             Streams: await stack.enter_async_context(Streams(database)),
             FileStore: FileStore(open_store(settings.files, settings.var / "files"), clock),
@@ -171,6 +175,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             files,
             open311,
             MailboxEndpoint(authenticator, partial(_writable, works, directory)),
+            ExportEndpoint(authenticator, works.begin),
         )
 
 
@@ -255,6 +260,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             app.state.files = found.files
             app.state.open311 = found.open311
             app.state.mailbox = found.mailbox
+            app.state.exports = found.exports
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
             yield
 
@@ -266,6 +272,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             *files_routes(_Late("files")),
             *open311_routes(_Late("open311")),
             *mailbox_routes(_Late("mailbox")),
+            *export_routes(_Late("exports")),
             *graphiql_routes("/console/graphiql"),
             Route("/", _index, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),

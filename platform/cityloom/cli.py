@@ -32,6 +32,7 @@ LATE = {
     "demo": "cityloom.demo.cli:demo",
     "graph": "cityloom.explaining:graph_app",
     "listen": "cityloom.webhooks.listen:listen",
+    "privacy": "cityloom.privacy.cli:privacy_app",
     "schema": "cityloom.contracts:schema",
     "tenants": "cityloom.tenancy.cli:tenants_app",
     "webhooks": "cityloom.webhooks.cli:webhooks_app",

@@ -17,6 +17,7 @@ SLICES = (
     "cityloom.jobs",
     "cityloom.files",
     "cityloom.webhooks",
+    "cityloom.privacy",
     "cityloom.modules.areas",
     "cityloom.modules.registry",
     "cityloom.modules.grid",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
+import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -14,7 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from obstore.store import MemoryStore
 from sqlalchemy.engine import make_url
 
+from cityloom.audit import verifier
 from cityloom.audit.checkpoints import Checkpoints, Signer, SigningKeyExposed
+from cityloom.audit.module import MODULE
 from cityloom.audit.sealing import seal
 from cityloom.audit.service import write_entries
 from cityloom.audit.verifier import INSERTED, SEALS, Verifier
@@ -26,7 +31,6 @@ from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
     from uuid import UUID
 
     from cityloom.core.database import Database
@@ -74,16 +78,16 @@ class Log:
     async def faults(self, witness: bytes | None = None) -> set[str]:
         """The kinds of faults that the verifier finds, with their places."""
         signed = await self.checkpoints.of(self.tenant)
-        verifier = Verifier(self.tenant.hex, [self.checkpoints.signer.public], signed, witness)
+        reader = Verifier(self.tenant.hex, [self.checkpoints.signer.public], signed, witness)
         connection = await asyncpg.connect(**asyncpg_arguments(make_url(self.admin_url)))
         try:
             for row in await connection.fetch(SEALS, self.tenant):
-                verifier.take(row["position"], row["hash"], row["entry"])
+                reader.take(row["position"], row["hash"], row["entry"])
             for row in await connection.fetch(INSERTED, self.tenant):
-                verifier.insert(row["id"].hex, str(row["recorded_at"]))
+                reader.insert(row["id"].hex, str(row["recorded_at"]))
         finally:
             await connection.close()
-        return {f"{one.kind} {one.position or '-'}" for one in verifier.end()}
+        return {f"{one.kind} {one.position or '-'}" for one in reader.end()}
 
     async def tamper(self, *statements: str) -> None:
         """Statements of somebody who may do everything in the database; `$1` is the tenant."""
@@ -290,6 +294,31 @@ async def test_a_checkpoint_that_was_put_but_not_noted_is_taken_as_it_is(log: Lo
     assert await log.checkpoints.of(log.tenant) == before
     await log.record(1)
     assert await log.faults() == set()
+
+
+def test_the_verifier_shares_no_code_with_what_it_verifies() -> None:
+    """It stands on the standard library and on Ed25519 alone, whatever it imports and wherever."""
+    tree = ast.parse(Path(verifier.__file__).read_text())
+    imported = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    imported |= {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    ours = {name for name in imported if name.partition(".")[0] not in sys.stdlib_module_names}
+    assert ours == {"cryptography.exceptions", "cryptography.hazmat.primitives.asymmetric.ed25519"}
+
+
+async def test_the_jobs_seal_and_sign_outside_of_the_database_every_minute(log: Log) -> None:
+    await log.record(3, sealed=False, signed=False)
+    jobs = {job.name: job for job in MODULE.jobs}
+    assert {name: job.every.total_seconds() for name, job in jobs.items()} == {"audit.seal": 60, "audit.sign": 60}
+    log.works.services[Checkpoints] = log.checkpoints
+    for name in ("audit.seal", "audit.sign"):
+        async with log.works.begin(system_principal(log.tenant)) as work:
+            await jobs[name].run(work)
+    (signed,) = await log.checkpoints.of(log.tenant)
+    assert orjson.loads(orjson.loads(signed)["stated"])["position"] == 3
+    # What is outside finds what is done inside a minute later.
+    await log.tamper(entry(2, "action = 'tests.lamp.break'"))
+    await log.rewrite(2)
+    assert await log.faults() == {"fork 3"}
 
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:

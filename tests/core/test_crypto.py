@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from cityloom.core import crypto
 from cityloom.core.crypto import (
+    LEAD,
     Algorithm,
     DataKeyDestroyed,
     DataKeyMissing,
@@ -28,6 +29,7 @@ from cityloom.core.crypto import (
     KeyFileExposed,
     KeyFileMalformed,
     Keyring,
+    KeyStillNeeded,
     MemoryDataKeyStore,
     Purpose,
     TenantKeys,
@@ -296,13 +298,73 @@ async def test_a_rotated_key_reads_the_old_and_seals_with_the_new(ring: Ring) ->
     await ring.keyring.create(ALDER)
     before = await ring.keyring.of(ALDER)
     old, index = before.seal("r", "phone", ROW, "x"), before.blind_index("r", "phone", "x")
-    await ring.keyring.rotate(ALDER, Algorithm.SM4_GCM)
+    await ring.keyring.rotate(ALDER, Algorithm.SM4_GCM, lead=timedelta(0))
     keys = await ring.keyring.of(ALDER)
     new = keys.seal("r", "phone", ROW, "x")
     assert (keys.is_current(old), keys.is_current(new)) == (False, True)
     assert (old[1], new[1]) == (1, 2)
     assert keys.open("r", "phone", ROW, old) == keys.open("r", "phone", ROW, new) == "x"
-    assert keys.blind_index("r", "phone", "x") == index
+    # What is written now comes first, and what was written before is looked for too.
+    written, former = keys.blind_indexes("r", "phone", "x")
+    assert (written, former) == (keys.blind_index("r", "phone", "x"), index)
+    assert written != index
+
+
+async def test_a_new_key_is_known_everywhere_before_it_is_used_anywhere(ring: Ring) -> None:
+    await ring.keyring.create(ALDER)
+    other = ring.again()
+    first = (await other.of(ALDER)).seal("r", "phone", ROW, "x")
+    await ring.keyring.rotate(ALDER)
+    for second in range(0, int(LEAD.total_seconds()) + 62, 10):
+        sealed = (await ring.keyring.of(ALDER)).seal("r", "phone", ROW, "x")
+        index = (await ring.keyring.of(ALDER)).blind_index("r", "phone", "x")
+        # The other process has looked at another moment; it opens and finds what this one writes.
+        reader = await other.of(ALDER)
+        assert reader.open("r", "phone", ROW, sealed) == "x", second
+        assert index in reader.blind_indexes("r", "phone", "x"), second
+        ring.clock.time += timedelta(seconds=10)
+    assert sealed[2:18] != first[2:18]
+
+
+async def test_a_retired_key_is_gone_and_its_key_encryption_key_opens_old_backups_until_it_is_shredded(
+    ring: Ring,
+) -> None:
+    await ring.keyring.create(ALDER)
+    old = (await ring.keyring.of(ALDER)).seal("r", "phone", ROW, "x")
+    backup = list(await ring.store.load(ALDER))
+    made = await ring.keyring.rotate(ALDER, lead=timedelta(0))
+    current = (await ring.store.load(ALDER))[-1].provider_key
+    with pytest.raises(KeyStillNeeded):
+        await ring.keyring.shred(ALDER, backup[0].provider_key)
+    going = await ring.keyring.retire(ALDER, made.values())
+    assert going == [backup[0].provider_key]
+    keys = await ring.keyring.of(ALDER)
+    with pytest.raises(DataKeyDestroyed):
+        keys.open("r", "phone", ROW, old)
+    assert keys.open("r", "phone", ROW, keys.seal("r", "phone", ROW, "y")) == "y"
+    restored = MemoryDataKeyStore()
+    for key in backup:
+        await restored.add(key)
+    assert (await Keyring(ring.provider, restored, ring.clock).of(ALDER)).open("r", "phone", ROW, old) == "x"
+    await ring.keyring.shred(ALDER, going[0])
+    with pytest.raises(KeyEncryptionKeyMissing):
+        await Keyring(ring.provider, restored, ring.clock).of(ALDER)
+    assert await ring.provider.names(ALDER) == [current]
+
+
+async def test_a_backup_of_a_tenant_that_left_is_opened_by_nobody(ring: Ring, tmp_path: Path) -> None:
+    await ring.keyring.create(ALDER)
+    await ring.keyring.create(BIRCH)
+    backup = MemoryDataKeyStore()
+    for tenant in (ALDER, BIRCH):
+        for key in await ring.store.load(tenant):
+            await backup.add(key)
+    await ring.keyring.destroy(ALDER)
+    assert not list((tmp_path / "keys" / ALDER.hex).glob("*.key"))
+    restored = Keyring(FileKeyProvider(tmp_path / "keys"), backup, ring.clock)
+    with pytest.raises(KeyEncryptionKeyMissing):
+        await restored.of(ALDER)
+    await restored.of(BIRCH)
 
 
 async def test_destroyed_keys_erase_one_tenant_and_no_other(ring: Ring) -> None:
@@ -344,7 +406,7 @@ def as_dict(key: WrappedKey) -> dict[str, Any]:
 
 async def test_a_key_file_is_its_owners_alone(ring: Ring, tmp_path: Path) -> None:
     await ring.keyring.create(ALDER)
-    (file,) = (tmp_path / "keys").glob("*.key")
+    (file,) = (tmp_path / "keys").glob("*/*.key")
     assert file.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
 
@@ -352,7 +414,7 @@ async def test_a_key_file_is_its_owners_alone(ring: Ring, tmp_path: Path) -> Non
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
 async def test_a_key_file_that_others_can_read_is_refused(ring: Ring, tmp_path: Path, mode: int) -> None:
     await ring.keyring.create(ALDER)
-    (file,) = (tmp_path / "keys").glob("*.key")
+    (file,) = (tmp_path / "keys").glob("*/*.key")
     file.chmod(mode)
     with pytest.raises(KeyFileExposed, match=rf"mode {mode:o}.*chmod 600"):
         await Keyring(FileKeyProvider(tmp_path / "keys"), ring.store, ring.clock).of(ALDER)
@@ -361,7 +423,7 @@ async def test_a_key_file_that_others_can_read_is_refused(ring: Ring, tmp_path: 
 @pytest.mark.parametrize("content", [b"", b"short\n", b"\xff\xfe", base64.b64encode(b"x" * 31)])
 async def test_a_damaged_key_file_is_refused(ring: Ring, tmp_path: Path, content: bytes) -> None:
     await ring.keyring.create(ALDER)
-    (file,) = (tmp_path / "keys").glob("*.key")
+    (file,) = (tmp_path / "keys").glob("*/*.key")
     file.write_bytes(content)
     with pytest.raises(KeyFileMalformed):
         await Keyring(FileKeyProvider(tmp_path / "keys"), ring.store, ring.clock).of(ALDER)
@@ -369,7 +431,7 @@ async def test_a_damaged_key_file_is_refused(ring: Ring, tmp_path: Path, content
 
 async def test_a_lost_key_file_is_named(ring: Ring, tmp_path: Path) -> None:
     await ring.keyring.create(ALDER)
-    (file,) = (tmp_path / "keys").glob("*.key")
+    (file,) = (tmp_path / "keys").glob("*/*.key")
     file.unlink()
     with pytest.raises(KeyEncryptionKeyMissing, match=file.stem):
         await Keyring(FileKeyProvider(tmp_path / "keys"), ring.store, ring.clock).of(ALDER)
@@ -383,15 +445,19 @@ async def test_an_id_cannot_lead_out_of_the_folder(tmp_path: Path) -> None:
 async def test_a_new_key_file_leaves_the_old_in_use(ring: Ring) -> None:
     await ring.keyring.create(ALDER)
     envelope = (await ring.keyring.of(ALDER)).seal("r", "phone", ROW, "x")
-    newest = ring.provider.add()
+    first = await ring.provider.names(ALDER)
     await ring.keyring.rotate(ALDER)
-    assert (await ring.store.load(ALDER))[-1].provider_key == newest
+    newest = (await ring.provider.names(ALDER))[-1]
+    assert newest not in first
+    assert {key.provider_key for key in (await ring.store.load(ALDER))[-2:]} == {newest}
     assert (await ring.again().of(ALDER)).open("r", "phone", ROW, envelope) == "x"
 
 
 async def test_many_first_uses_at_once_make_one_key_file(tmp_path: Path) -> None:
     providers = [FileKeyProvider(tmp_path / "keys") for _ in range(8)]
-    wraps = [asyncio.to_thread(asyncio.run, each.wrap(b"k" * 32, b"c", Algorithm.AES_256_GCM)) for each in providers]
+    wraps = [
+        asyncio.to_thread(asyncio.run, each.wrap(ALDER, b"k" * 32, b"c", Algorithm.AES_256_GCM)) for each in providers
+    ]
     assert len({name for name, _ in await asyncio.gather(*wraps)}) == 1
 
 

@@ -24,6 +24,7 @@ from cityloom.core.crypto.providers import FileKeyProvider
 from cityloom.core.database import APP, SERVER_SETTINGS, Base, asyncpg_arguments
 from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import Scope
+from cityloom.core.work import Works
 from cityloom.graph.bound.bindings import BINDING, BoundType, RootConnectionBinding, binding_of
 from cityloom.graph.compiler import Compiler
 from cityloom.graph.schema import shared_contracts
@@ -161,7 +162,7 @@ async def large(server: TestServer, tmp_path_factory: pytest.TempPathFactory) ->
             connection = await asyncpg.connect(**arguments, server_settings=SERVER_SETTINGS)
             try:
                 keys = KeyRing(FileKeyProvider(tmp_path_factory.mktemp("keys")), opened, SystemClock())
-                yield Large(connection, tenant, url, Compiler(), {KeyRing: keys})
+                yield Large(connection, tenant, url, Compiler(), {KeyRing: keys, Works: Works(opened)})
             finally:
                 await connection.close()
 

@@ -20,6 +20,7 @@ from cityloom.access.api.shapes import (
 )
 from cityloom.access.decisions import forget_decisions
 from cityloom.access.events import EVENTS
+from cityloom.access.holdings import HOLDINGS
 from cityloom.access.pack import AccessPart, MembershipsPart
 from cityloom.access.permissions import PERMISSIONS
 from cityloom.core.module import GraphApi, Job, Module
@@ -52,4 +53,5 @@ MODULE = Module(
             at=time(3, 5),
         ),
     ),
+    holdings=HOLDINGS,
 )

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from cityloom.audit.api import AuditQuery, AuditRecord
 from cityloom.audit.checkpoints import is_unsigned, sign
+from cityloom.audit.holdings import HOLDINGS
 from cityloom.audit.permissions import PERMISSIONS
 from cityloom.audit.sealing import BATCH, is_unsealed, seal
 from cityloom.core.module import GraphApi, Job, Module
@@ -33,9 +34,10 @@ MODULE = Module(
         Job(
             "audit.sign",
             Text("签署审计检查点", "Sign checkpoints of the audit log"),
-            timedelta(minutes=10),
+            timedelta(minutes=1),
             sign,
             waiting=is_unsigned,
         ),
     ),
+    holdings=HOLDINGS,
 )

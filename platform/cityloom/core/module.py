@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
+    from cityloom.core.subjects import Holding
     from cityloom.core.text import Text
     from cityloom.core.work import Work
 
@@ -70,11 +71,26 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Retention:
+    """A kind of rows that a tenant may keep for so many days only (`[modules.privacy.settings.retention]`).
+
+    `count(work, before)` says how many rows are older than a moment; `let_go(work, before, most)` lets at most so many
+    of them go, in the work's transaction, and answers how many.
+    """
+
+    name: str
+    title: Text
+    count: Callable[[Work, datetime], Awaitable[int]]
+    let_go: Callable[[Work, datetime, int], Awaitable[int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Module:
     """One slice: its words, what it needs, and what it adds.
 
-    `is_core` modules cannot be switched off by a tenant. `pack_parts` are objects that read, plan, apply and export the
-    slice's files in a tenant pack (`cityloom.tenancy.packs.PackPart`).
+    `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant.
+    `pack_parts` are objects that read, plan, apply and export the slice's files in a tenant pack
+    (`cityloom.tenancy.packs.PackPart`).
     """
 
     name: str
@@ -89,3 +105,5 @@ class Module:
     pack_parts: tuple[object, ...] = ()
     events: tuple[type, ...] = ()
     jobs: tuple[Job, ...] = ()
+    holdings: tuple[Holding, ...] = ()
+    retentions: tuple[Retention, ...] = ()

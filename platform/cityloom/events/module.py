@@ -5,6 +5,7 @@ from __future__ import annotations
 from cityloom.core.module import GraphApi, Module
 from cityloom.core.text import Text
 from cityloom.events.api import Event, EventsQuery, EventsSubscription
+from cityloom.events.holdings import HOLDINGS
 from cityloom.events.permissions import PERMISSIONS
 
 MODULE = Module(
@@ -16,5 +17,6 @@ MODULE = Module(
     ),
     is_core=True,
     permissions=PERMISSIONS,
+    holdings=HOLDINGS,
     tenant_api=GraphApi(queries=(EventsQuery,), subscriptions=(EventsSubscription,), types=(Event,)),
 )

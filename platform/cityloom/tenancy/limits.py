@@ -102,6 +102,12 @@ class KnownCounts:
         return True
 
 
+async def limit_of(work: Work, name: str) -> int:
+    """What the limit of this name is for the work's tenant."""
+    stated = await work.session.scalar(select(TenantLimit.value).where(TenantLimit.name == name))
+    return LIMITS[name].default if stated is None else stated
+
+
 async def demand_room(work: Work, name: str, table: type[TenantTable], count: int) -> None:
     """Refuse (`TenantLimitReached`) rows that would take the tenant over its limit `name` on the table.
 
@@ -109,9 +115,7 @@ async def demand_room(work: Work, name: str, table: type[TenantTable], count: in
     Near the limit, and for many rows at once, callers wait for each other here, so that it holds exactly; far from it
     nothing is counted but once a minute: an index of millions of rows is not read for each new row.
     """
-    limit = await work.session.scalar(select(TenantLimit.value).where(TenantLimit.name == name))
-    if limit is None:
-        limit = LIMITS[name].default
+    limit = await limit_of(work, name)
     counts: KnownCounts = work.services.setdefault(KnownCounts, KnownCounts())
     key = (work.tenant_id, name)
     if count and counts.leaves_room(key, count, limit, work.now()):

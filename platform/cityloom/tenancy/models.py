@@ -74,9 +74,10 @@ class TenantLimit(TenantTable, Base):
 
 
 class TenantDataKey(TenantTable, Base):
-    """A tenant's data key, wrapped by the deployment's key-encryption key; emptying `wrapped` erases what it sealed.
+    """A tenant's data key, wrapped by a key-encryption key of the tenant; emptying `wrapped` erases what it sealed.
 
-    `generation` counts the keys of one purpose from 1, so that two processes cannot both make the first.
+    `active_at` is when it is used first, so that every process knows it by then. `generation` counts the keys of one
+    purpose from 1, so that two processes cannot both make the first.
     """
 
     __tablename__ = "tenant_data_keys"
@@ -88,6 +89,7 @@ class TenantDataKey(TenantTable, Base):
     provider_key: Mapped[str]
     wrapped: Mapped[bytes] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
+    active_at: Mapped[datetime | None]
     destroyed_at: Mapped[datetime | None]
 
     __table_args__ = (

@@ -16,6 +16,6 @@ class TenancySettings(ModuleSettings):
         default="AES_256_GCM",
         description="What protected fields are sealed and indexed with: AES_256_GCM with HMAC-SHA256, or SM4_GCM with"
         " HMAC-SM3 where the national algorithms (国密) are demanded. It holds for keys that are made from then on:"
-        " state it before the first resident. Changed later, it takes effect for fields when the key is next rotated,"
-        " and what was sealed before stays readable; the key of the indexes stays the first one, with its algorithm.",
+        " state it before the first resident. Changed later, it takes effect when the keys are next rotated: everything"
+        " is sealed and indexed again by then, and stays readable meanwhile.",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from cityloom.audit.checkpoints import Checkpoints, Signer
 from cityloom.audit.service import write_entries
 from cityloom.core.crypto import FileKeyProvider
 from cityloom.core.database import Base
@@ -21,6 +22,7 @@ from cityloom.graph.execution import GraphExecutor, Request
 from cityloom.graph.schema import shared_contracts
 from cityloom.graph.shaping import Shaping
 from cityloom.installed import modules
+from cityloom.privacy.catalogue import SubjectCatalogue
 from cityloom.tenancy.keys import KeyRing
 from cityloom.testing.rights import StatedRights
 
@@ -45,6 +47,8 @@ class Front:
         self.services: dict[type, Any] = {
             KeyRing: KeyRing(FileKeyProvider(keys), database, clock),
             FileStore: FileStore(open_store(None, keys / "files"), clock),
+            SubjectCatalogue: SubjectCatalogue.of(modules()),
+            Checkpoints: Checkpoints(open_store(None, keys / "audit"), Signer.in_file(keys / "signing")),
         }
         self.works = Works(database, clock=clock, writers=(write_outbox, write_entries), services=self.services)
         self.services[Works] = self.works

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
+from cityloom.core.sealed import SEALED
 
 STATES = ("ACTIVE", "PAUSED", "CLOSED")
 PAUSES = ("OWNER", "GONE")
@@ -56,7 +57,7 @@ class WebhookEndpoint(TenantTable, Base):
     rate_limit: Mapped[int | None]
     header_names: Mapped[list[str]] = mapped_column(JSONB)
     #: Custom headers as JSON, sealed under the tenant's key: they hold credentials of the receiver.
-    sealed_headers: Mapped[bytes | None] = mapped_column(LargeBinary)
+    sealed_headers: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     created_at: Mapped[datetime]
     changed_at: Mapped[datetime]
     version: Mapped[int] = mapped_column(default=1)
@@ -85,7 +86,7 @@ class WebhookKey(TenantTable, Base):
 
     endpoint_id: Mapped[UUID]
     algorithm: Mapped[str]
-    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    sealed_secret: Mapped[bytes] = mapped_column(LargeBinary, info=SEALED)
     public_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     created_at: Mapped[datetime]
     proven_at: Mapped[datetime | None]

@@ -1,16 +1,18 @@
 """Encryption of single fields, and what is checked and masked before a field is stored.
 
 A tenant has data keys of two purposes, `FIELD` for envelopes and `INDEX` for blind indexes, each wrapped by a key
-that never is in the database. `Keyring.of(tenant)` gives `TenantKeys`, which seal, open and index without waiting.
-Destroying a tenant's keys makes every envelope of the tenant unreadable for good, in backups too.
+of the tenant's own that never is in the database. `Keyring.of(tenant)` gives `TenantKeys`, which seal, open and index
+without waiting. Destroying a tenant's keys makes every envelope of the tenant unreadable for good, in backups too.
 """
 
 from cityloom.core.crypto.algorithms import Algorithm
 from cityloom.core.crypto.keys import (
+    LEAD,
     DataKeyDestroyed,
     DataKeyMissing,
     DataKeyStore,
     Keyring,
+    KeyStillNeeded,
     MemoryDataKeyStore,
     Purpose,
     TenantKeys,
@@ -36,6 +38,7 @@ from cityloom.core.crypto.providers import (
 )
 
 __all__ = [
+    "LEAD",
     "Algorithm",
     "DataKeyDestroyed",
     "DataKeyMissing",
@@ -47,6 +50,7 @@ __all__ = [
     "KeyFileExposed",
     "KeyFileMalformed",
     "KeyProvider",
+    "KeyStillNeeded",
     "Keyring",
     "MemoryDataKeyStore",
     "Purpose",

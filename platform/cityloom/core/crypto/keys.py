@@ -32,7 +32,7 @@ from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.core.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from cityloom.core.clock import Clock
     from cityloom.core.crypto.providers import KeyProvider
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 VERSION = 1
 _HEADER_BYTES = 1 + 1 + 16
 _KEEP = timedelta(seconds=60)
+#: How long before it is used a new key is there: every process has looked for keys meanwhile, so that none meets an
+#: envelope that it cannot open or an index that it does not look for.
+LEAD = 2 * _KEEP
 
 
 class DataKeyDestroyed(Refusal):
@@ -54,6 +57,13 @@ class DataKeyMissing(Refusal):
 
     code = RefusalCode.UNAVAILABLE
     zh = "未找到该数据的密钥 {key_id}:请从备份恢复,否则数据无法读取。"
+
+
+class KeyStillNeeded(Refusal):
+    """The key-encryption key {key} opens keys that are in use: rotate them first."""
+
+    code = RefusalCode.STILL_IN_USE
+    zh = "密钥加密密钥 {key} 仍用于正在使用的密钥:请先轮换。"
 
 
 class UnreadableEnvelope(Exception):
@@ -71,8 +81,8 @@ class Purpose(StrEnum):
 class WrappedKey:
     """A data key as it is stored, readable only with the provider's key.
 
-    Of one tenant and purpose the newest is current. `wrapped` is empty from `destroyed_at` on. `provider` and
-    `provider_key` say what wrapped it.
+    Of one tenant and purpose the newest is current that is to be used by now (`active_at`; none: since ever). `wrapped`
+    is empty from `destroyed_at` on. `provider` and `provider_key` say what wrapped it.
     """
 
     key_id: UUID
@@ -84,6 +94,7 @@ class WrappedKey:
     destroyed_at: datetime | None = None
     provider: str = ""
     provider_key: str = ""
+    active_at: datetime | None = None
 
 
 class DataKeyStore(Protocol):
@@ -97,8 +108,8 @@ class DataKeyStore(Protocol):
         """Keep a new key. A second first key of the same tenant and purpose must fail, not stand beside the first."""
         ...
 
-    async def destroy(self, tenant_id: UUID, destroyed_at: datetime) -> None:
-        """Overwrite `wrapped` of all the tenant's keys with nothing and note when."""
+    async def destroy(self, tenant_id: UUID, destroyed_at: datetime, keys: Collection[UUID] | None = None) -> None:
+        """Overwrite `wrapped` of these of the tenant's keys, or of all, with nothing and note when."""
         ...
 
 
@@ -116,10 +127,12 @@ class MemoryDataKeyStore:
         """Keep a new key."""
         self._keys.append(key)
 
-    async def destroy(self, tenant_id: UUID, destroyed_at: datetime) -> None:
+    async def destroy(self, tenant_id: UUID, destroyed_at: datetime, keys: Collection[UUID] | None = None) -> None:
         """Empty the tenant's keys."""
         self._keys = [
-            replace(key, wrapped=b"", destroyed_at=destroyed_at) if key.tenant_id == tenant_id else key
+            replace(key, wrapped=b"", destroyed_at=destroyed_at)
+            if key.tenant_id == tenant_id and (keys is None or key.key_id in keys)
+            else key
             for key in self._keys
         ]
 
@@ -127,25 +140,37 @@ class MemoryDataKeyStore:
 class TenantKeys:
     """The unwrapped keys of one tenant. Nothing here waits, so it can be used row by row and in threads."""
 
-    def __init__(self, tenant_id: UUID, keys: Sequence[tuple[WrappedKey, bytes]]) -> None:
-        """Take the keys with their unwrapped bytes, oldest first; destroyed ones with no bytes."""
+    def __init__(self, tenant_id: UUID, keys: Sequence[tuple[WrappedKey, bytes]], now: datetime | None = None) -> None:
+        """Take the keys with their unwrapped bytes, oldest first; destroyed ones with no bytes.
+
+        With `now`, keys that are not active by then are known, but not used for what is new.
+        """
         self.tenant_id = tenant_id
         self._known = {key.key_id: key for key, _ in keys}
         self._ciphers: dict[tuple[UUID, Algorithm], Aead] = {}
-        self._columns: dict[tuple[str, str], bytes] = {}
+        self._columns: dict[tuple[UUID, str, str], bytes] = {}
         self._places: dict[tuple[bytes, str, str], bytes] = {}
         self._field: WrappedKey | None = None
-        self._index: tuple[WrappedKey, bytes] | None = None
+        self._indexes: list[tuple[WrappedKey, bytes]] = []
         for key, master in keys:
             if not master:
                 continue
+            is_waiting = now is not None and key.active_at is not None and key.active_at > now
             if key.purpose is Purpose.INDEX:
-                # The oldest stays: every stored index was made with it.
-                self._index = self._index or (key, master)
+                # The current one first, the others after it, as they are looked for.
+                self._indexes.insert(1 if is_waiting and self._indexes else 0, (key, master))
                 continue
-            self._field = key
+            if self._field is None or not is_waiting:
+                self._field = key
             secret = derive(key.algorithm, master, b"cityloom field", length=key.algorithm.key_bytes)
             self._ciphers[key.key_id, key.algorithm] = aead(key.algorithm, secret)
+
+    @property
+    def field_key_id(self) -> UUID:
+        """The key that seals at present; refuses (`DataKeyDestroyed`, `DataKeyMissing`) where there is none."""
+        if self._field is None:
+            raise self._no_key(Purpose.FIELD)
+        return self._field.key_id
 
     def seal(self, table: str, column: str, row_id: UUID, value: str) -> bytes:
         """The envelope of a value for this place. Refuses (`DataKeyDestroyed`, `DataKeyMissing`) without a key."""
@@ -182,13 +207,23 @@ class TenantKeys:
 
         Pass the checked, normal form of the value (`check_mobile_number`, `check_identity_number`).
         """
-        if self._index is None:
+        return self.blind_indexes(table, column, value)[0]
+
+    def blind_indexes(self, table: str, column: str, value: str) -> list[bytes]:
+        """What to look for: the index that is written at present, then those of keys that are coming or going."""
+        if not self._indexes:
             raise self._no_key(Purpose.INDEX)
-        key, master = self._index
-        if (table, column) not in self._columns:
+        return [
+            keyed_hash(key.algorithm, self._column(key, master, table, column), value.encode())
+            for key, master in self._indexes
+        ]
+
+    def _column(self, key: WrappedKey, master: bytes, table: str, column: str) -> bytes:
+        found = self._columns.get((key.key_id, table, column))
+        if found is None:
             purpose = b"cityloom index" + bind(self.tenant_id.bytes, table.encode(), column.encode())
-            self._columns[table, column] = derive(key.algorithm, master, purpose, length=32)
-        return keyed_hash(key.algorithm, self._columns[table, column], value.encode())
+            found = self._columns[key.key_id, table, column] = derive(key.algorithm, master, purpose, length=32)
+        return found
 
     def _place(self, header: bytes, table: str, column: str, row_id: UUID) -> bytes:
         before = self._places.get((header, table, column))
@@ -226,7 +261,7 @@ class Keyring:
         if kept is not None and now - kept[0] < _KEEP:
             return kept[1]
         keys = [(key, await self._unwrap(key)) for key in await self._store.load(tenant_id)]
-        opened = TenantKeys(tenant_id, keys)
+        opened = TenantKeys(tenant_id, keys, now)
         self._kept[tenant_id] = (now, opened)
         return opened
 
@@ -237,30 +272,64 @@ class Keyring:
             if purpose not in present:
                 await self._add(tenant_id, purpose, algorithm)
 
-    async def rotate(self, tenant_id: UUID, algorithm: Algorithm = Algorithm.AES_256_GCM) -> UUID:
-        """Make a new current field key and return its id; what older keys sealed stays readable until sealed again.
+    async def rotate(
+        self, tenant_id: UUID, algorithm: Algorithm = Algorithm.AES_256_GCM, *, lead: timedelta = LEAD
+    ) -> dict[Purpose, UUID]:
+        """Make new keys of both purposes under a new key-encryption key; answers their ids.
 
-        Refuses (`DataKeyDestroyed`) for a tenant whose keys were destroyed: it has left.
+        They are used from `lead` on: a shorter one than `LEAD` only where no other process is. What older keys sealed
+        and indexed is read and found until they are retired. Refuses (`DataKeyDestroyed`) for a tenant whose keys were
+        destroyed: it has left.
         """
-        for key in await self._store.load(tenant_id):
-            if key.destroyed_at is not None:
-                raise DataKeyDestroyed(destroyed_at=key.destroyed_at.isoformat())
-        return await self._add(tenant_id, Purpose.FIELD, algorithm)
+        stored = await self._store.load(tenant_id)
+        if stored and all(key.destroyed_at is not None for key in stored):
+            raise DataKeyDestroyed(destroyed_at=str(stored[-1].destroyed_at))
+        await self._provider.create(tenant_id)
+        active_at = self._clock.now() + lead
+        return {purpose: await self._add(tenant_id, purpose, algorithm, active_at) for purpose in Purpose}
+
+    async def retire(self, tenant_id: UUID, successors: Collection[UUID]) -> list[str]:
+        """Destroy the data keys but these; answers the key-encryption keys that wrap nothing any more.
+
+        What the retired keys sealed and nobody has sealed again is erased. The key-encryption keys are still what opens
+        older backups: they are to be destroyed (`shred`) when those are no longer kept.
+        """
+        stored = await self._store.load(tenant_id)
+        going = {key.key_id for key in stored if key.destroyed_at is None and key.key_id not in successors}
+        await self._store.destroy(tenant_id, self._clock.now(), going)
+        self.forget(tenant_id)
+        used = {key.provider_key for key in stored if key.key_id in successors}
+        return [name for name in await self._provider.names(tenant_id) if name not in used]
+
+    async def shred(self, tenant_id: UUID, provider_key: str) -> None:
+        """Destroy a key-encryption key of the tenant that wraps nothing any more: backups under it are closed for good.
+
+        Refuses (`KeyStillNeeded`) one that opens a key in use.
+        """
+        stored = await self._store.load(tenant_id)
+        if any(key.provider_key == provider_key and key.destroyed_at is None for key in stored):
+            raise KeyStillNeeded(key=provider_key)
+        if provider_key in await self._provider.names(tenant_id):
+            await self._provider.destroy(provider_key)
 
     async def destroy(self, tenant_id: UUID) -> None:
-        """Destroy all the tenant's keys: erases everything they sealed, for good."""
+        """Destroy all the tenant's keys: erases everything they sealed, for good, in backups of the database too."""
         await self._store.destroy(tenant_id, self._clock.now())
+        for name in await self._provider.names(tenant_id):
+            await self._provider.destroy(name)
         self.forget(tenant_id)
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop what is kept of a tenant, so that the next use asks the store."""
         self._kept.pop(tenant_id, None)
 
-    async def _add(self, tenant_id: UUID, purpose: Purpose, algorithm: Algorithm) -> UUID:
+    async def _add(
+        self, tenant_id: UUID, purpose: Purpose, algorithm: Algorithm, active_at: datetime | None = None
+    ) -> UUID:
         key_id = new_id()
         context = _context(tenant_id, key_id, purpose)
         master = secrets.token_bytes(MASTER_BYTES)
-        provider_key, wrapped = await self._provider.wrap(master, context, algorithm)
+        provider_key, wrapped = await self._provider.wrap(tenant_id, master, context, algorithm)
         await self._store.add(
             WrappedKey(
                 key_id=key_id,
@@ -271,6 +340,7 @@ class Keyring:
                 created_at=self._clock.now(),
                 provider=self._provider.name,
                 provider_key=provider_key,
+                active_at=active_at,
             )
         )
         self.forget(tenant_id)

@@ -1,4 +1,8 @@
-"""Where key-encryption keys live: a file by default; a KMS or an HSM by PKCS#11 is another `KeyProvider`."""
+"""Where key-encryption keys live: files by default; a KMS or an HSM by PKCS#11 is another `KeyProvider`.
+
+Each tenant has key-encryption keys of its own, so that destroying them closes what they wrapped for good: in the
+database, in every backup of it, and in no other tenant. See ADR 21.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +14,19 @@ import re
 import secrets
 import stat
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.exceptions import InvalidTag
 
 from cityloom.core.crypto.algorithms import MASTER_BYTES, NONCE_BYTES, Aead, Algorithm, aead, derive
 from cityloom.core.errors import Refusal, RefusalCode
 from cityloom.core.ids import new_id
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+#: `<owner>/<id>`, or `<id>` alone: one that wrapped for all tenants, as the first release made them.
+_NAME = re.compile(r"(?:[0-9a-f]{32}/)?[0-9a-zA-Z_-]+")
 
 
 class KeyFileExposed(Refusal):
@@ -45,15 +55,34 @@ class WrappedKeyUnreadable(Exception):
 
 
 class KeyProvider(Protocol):
-    """Wraps data keys with a key-encryption key that never leaves it. Its calls may go over a network."""
+    """Wraps data keys with key-encryption keys that never leave it. Its calls may go over a network.
+
+    Each owner, a tenant, has its own; the newest is current. One that is destroyed is gone for everybody: a provider
+    that keeps copies (a KMS with a waiting time, a folder in a backup) must be told to forget those as well.
+    """
 
     @property
     def name(self) -> str:
         """Which kind of provider it is, as stored beside the wrapped key."""
         ...
 
-    async def wrap(self, key: bytes, context: bytes, algorithm: Algorithm) -> tuple[str, bytes]:
-        """The name of the key-encryption key that is current, and the data key wrapped by it, bound to the context."""
+    async def create(self, owner: UUID) -> str:
+        """Make a key-encryption key of this owner, current from now on; answers its name."""
+        ...
+
+    async def names(self, owner: UUID) -> list[str]:
+        """The owner's key-encryption keys that there are, oldest first."""
+        ...
+
+    async def destroy(self, provider_key: str) -> None:
+        """Destroy a key-encryption key; one that is gone already stays gone."""
+        ...
+
+    async def wrap(self, owner: UUID, key: bytes, context: bytes, algorithm: Algorithm) -> tuple[str, bytes]:
+        """The owner's current key-encryption key, and the data key wrapped by it, bound to the context.
+
+        Makes the owner's first where there is none.
+        """
         ...
 
     async def unwrap(self, provider_key: str, wrapped: bytes, context: bytes, algorithm: Algorithm) -> bytes:
@@ -62,20 +91,41 @@ class KeyProvider(Protocol):
 
 
 class FileKeyProvider:
-    """Key-encryption keys as files `<id>.key` in one folder, each readable by its owner alone; the newest is current.
+    """Key-encryption keys as files `<owner>/<id>.key` in one folder, each readable by its owner alone.
 
-    The first is made when it is first needed. Back the folder up apart from the database: together they are the data.
+    Back the folder up apart from the database, for together they are the data, and no longer than backups of the
+    database are kept. A destroyed key is overwritten before it is removed; copies that a file system or a disk keeps
+    of old blocks are its own affair: where that matters, use an encrypted disk or an HSM.
     """
 
     name = "file"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._keys: dict[str, bytes] = {}
 
-    async def wrap(self, key: bytes, context: bytes, algorithm: Algorithm) -> tuple[str, bytes]:
-        """The id of the newest key file, and `nonce|ciphertext`."""
-        names = self._names() or [self._make_first()]
+    async def create(self, owner: UUID) -> str:
+        """Make a new current key of the owner; the old ones stay, for what they wrapped."""
+        return self._make(owner)
+
+    async def names(self, owner: UUID) -> list[str]:
+        """The names of the owner's files, oldest first."""
+        return sorted(f"{owner.hex}/{file.stem}" for file in (self._folder / owner.hex).glob("*.key"))
+
+    async def destroy(self, provider_key: str) -> None:
+        """Overwrite and remove a key file."""
+        file = self._file(provider_key)
+        if not file.exists():
+            return
+        with file.open("r+b") as opened:
+            opened.write(secrets.token_bytes(file.stat().st_size))
+            opened.flush()
+            os.fsync(opened.fileno())
+        file.unlink()
+        _settle(file.parent)
+
+    async def wrap(self, owner: UUID, key: bytes, context: bytes, algorithm: Algorithm) -> tuple[str, bytes]:
+        """The name of the owner's newest key file, and `nonce|ciphertext`."""
+        names = await self.names(owner) or [self._make_first(owner)]
         nonce = secrets.token_bytes(NONCE_BYTES)
         return names[-1], nonce + self._aead(names[-1], algorithm).encrypt(nonce, key, context)
 
@@ -86,40 +136,40 @@ class FileKeyProvider:
         except (InvalidTag, ValueError) as error:
             raise WrappedKeyUnreadable(provider_key) from error
 
-    def add(self) -> str:
-        """Make a new current key and return its id; the old ones stay, for what they wrapped."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _make(self, owner: UUID) -> str:
+        folder = self._folder / owner.hex
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = new_id().hex
-        unfinished = self._folder / f".{name}"
+        unfinished = folder / f".{name}"
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(base64.b64encode(secrets.token_bytes(MASTER_BYTES)) + b"\n")
             file.flush()
             os.fsync(file.fileno())
-        unfinished.rename(self._folder / f"{name}.key")
+        unfinished.rename(folder / f"{name}.key")
         # What a key wrapped is lost with it, so its name must survive a power cut as well.
-        folder = os.open(self._folder, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-        return name
+        _settle(folder)
+        _settle(self._folder)
+        return f"{owner.hex}/{name}"
 
-    def _names(self) -> list[str]:
-        return sorted(file.stem for file in self._folder.glob("*.key"))
-
-    def _make_first(self) -> str:
+    def _make_first(self, owner: UUID) -> str:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self._folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            names = self._names()
-            return names[-1] if names else self.add()
+            names = sorted((self._folder / owner.hex).glob("*.key"))
+            return f"{owner.hex}/{names[-1].stem}" if names else self._make(owner)
+
+    def _file(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise KeyEncryptionKeyMissing(key=name, place=str(self._folder))
+        return self._folder / f"{name}.key"
 
     def _aead(self, name: str, algorithm: Algorithm) -> Aead:
         return aead(algorithm, derive(algorithm, self._read(name), b"cityloom wrap", length=algorithm.key_bytes))
 
     def _read(self, name: str) -> bytes:
-        if name in self._keys:
-            return self._keys[name]
-        file = self._folder / f"{name}.key"
-        if not re.fullmatch(r"[0-9a-zA-Z_-]+", name) or not file.exists():
+        # Read each time: what another process has destroyed must not live on in the memory of this one.
+        file = self._file(name)
+        if not file.exists():
             raise KeyEncryptionKeyMissing(key=name, place=str(self._folder))
         mode = stat.S_IMODE(file.stat().st_mode)
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -130,5 +180,10 @@ class FileKeyProvider:
             key = b""
         if len(key) != MASTER_BYTES:
             raise KeyFileMalformed(file=str(file))
-        self._keys[name] = key
         return key
+
+
+def _settle(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_key, tenant_foreign_key
+from cityloom.core.sealed import SEALED
 from cityloom.modules.cases.flow import LIGHTS
 
 SOURCES = ("SNAP", "GRID", "HOTLINE", "MAILBOX", "WEB", "MEDIA", "DEVICE", "DATA", "SYSTEM")
@@ -405,7 +406,7 @@ class CaseReport(TenantTable, Base):
     external_reference: Mapped[str | None]
     reporter_id: Mapped[UUID | None]
     description: Mapped[str]
-    phone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    phone: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     phone_masked: Mapped[str | None]
     reported_at: Mapped[datetime]
 

@@ -21,6 +21,7 @@ from cityloom.modules.cases.api.shapes import (
     WorkflowState,
 )
 from cityloom.modules.cases.events import EVENTS
+from cityloom.modules.cases.holdings import HOLDINGS
 from cityloom.modules.cases.jobs import JOBS
 from cityloom.modules.cases.pack import CasesPart
 from cityloom.modules.cases.permissions import PERMISSIONS
@@ -57,4 +58,5 @@ MODULE = Module(
     pack_parts=(CasesPart(),),
     events=EVENTS,
     jobs=JOBS,
+    holdings=HOLDINGS,
 )

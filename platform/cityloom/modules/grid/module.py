@@ -32,6 +32,7 @@ from cityloom.modules.grid.api.shapes import (
     WorkerPosition,
 )
 from cityloom.modules.grid.events import EVENTS
+from cityloom.modules.grid.holdings import HOLDINGS, RETENTIONS
 from cityloom.modules.grid.jobs import JOBS
 from cityloom.modules.grid.pack import GridPart
 from cityloom.modules.grid.permissions import PERMISSIONS
@@ -77,4 +78,6 @@ MODULE = Module(
     pack_parts=(GridPart(),),
     events=EVENTS,
     jobs=JOBS,
+    holdings=HOLDINGS,
+    retentions=RETENTIONS,
 )

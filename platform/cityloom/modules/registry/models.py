@@ -15,6 +15,9 @@ from sqlalchemy import CheckConstraint, Date, Double, Index, LargeBinary, Unique
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_key, tenant_foreign_key
+from cityloom.core.sealed import SEALED, index_of
+from cityloom.core.subjects import Person, PersonKind, ProtectedField
+from cityloom.core.text import Text
 
 DWELLING_USES = ("OWNED", "RENTED", "HOMESTAY", "VACANT", "BUSINESS")
 HOUSEHOLD_KINDS = ("FAMILY", "COLLECTIVE")
@@ -106,10 +109,22 @@ class Household(Tracked, AreaScoped, TenantTable, Base):
     dwelling_id: Mapped[UUID | None]
 
 
-class Resident(Tracked, AreaScoped, TenantTable, Base):
+class Resident(Person, Tracked, AreaScoped, TenantTable, Base):
     """One resident (人); who has moved away or died keeps the area of their last household here."""
 
     __tablename__ = "residents"
+    __person__ = PersonKind(
+        tag="resd",
+        title=Text("居民", "Resident"),
+        read="registry.resident.read",
+        fields=(
+            ProtectedField("registry.resident.birth_on", "birth_on", Text("出生日期", "Date of birth")),
+            ProtectedField(
+                "registry.resident.identity_number", "identity_number", Text("身份证号码", "Identity number")
+            ),
+            ProtectedField("registry.resident.phone", "phone", Text("手机号码", "Mobile number")),
+        ),
+    )
     __table_args__ = (
         area_foreign_key(),
         tenant_foreign_key("household_id", "households"),
@@ -140,13 +155,13 @@ class Resident(Tracked, AreaScoped, TenantTable, Base):
     name: Mapped[str]
     sex: Mapped[str]
     birth_year: Mapped[int | None]
-    birth_on: Mapped[bytes | None] = mapped_column(LargeBinary)
-    identity_number: Mapped[bytes | None] = mapped_column(LargeBinary)
+    birth_on: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
+    identity_number: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     identity_masked: Mapped[str | None]
-    identity_index: Mapped[bytes | None] = mapped_column(LargeBinary)
-    phone: Mapped[bytes | None] = mapped_column(LargeBinary)
+    identity_index: Mapped[bytes | None] = mapped_column(LargeBinary, info=index_of("identity_number"))
+    phone: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     phone_masked: Mapped[str | None]
-    phone_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    phone_index: Mapped[bytes | None] = mapped_column(LargeBinary, info=index_of("phone"))
     household_id: Mapped[UUID | None]
     relationship: Mapped[str] = mapped_column(default="OTHER", server_default="OTHER")
     status: Mapped[str] = mapped_column(default="LIVING", server_default="LIVING")

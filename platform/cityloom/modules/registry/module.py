@@ -5,6 +5,7 @@ from __future__ import annotations
 from cityloom.core.module import GraphApi, Module
 from cityloom.core.text import Text
 from cityloom.modules.registry.api.mutations import RegistryMutation
+from cityloom.modules.registry.api.privacy import ResidentPrivacy
 from cityloom.modules.registry.api.queries import RegistryQuery
 from cityloom.modules.registry.api.shapes import (
     AreaRegistry,
@@ -16,6 +17,7 @@ from cityloom.modules.registry.api.shapes import (
     ResidentMove,
 )
 from cityloom.modules.registry.events import EVENTS
+from cityloom.modules.registry.holdings import HOLDINGS, RETENTIONS
 from cityloom.modules.registry.permissions import PERMISSIONS
 
 MODULE = Module(
@@ -30,8 +32,10 @@ MODULE = Module(
     tenant_api=GraphApi(
         queries=(RegistryQuery,),
         mutations=(RegistryMutation,),
-        extensions=(AreaRegistry,),
+        extensions=(AreaRegistry, ResidentPrivacy),
         types=(Building, Dwelling, Household, Resident, ResidentMove, HouseholdMove),
     ),
     events=EVENTS,
+    holdings=HOLDINGS,
+    retentions=RETENTIONS,
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select, text
+
 from cityloom.core.crypto import (
     birth_date_in,
     check_identity_number,
@@ -11,8 +13,9 @@ from cityloom.core.crypto import (
     mask_identity_number,
     mask_phone,
 )
+from cityloom.core.database import beyond_wall
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.errors import BirthDateContradicts, SexContradicts
+from cityloom.modules.registry.errors import BirthDateContradicts, IdentityNumberTaken, SexContradicts
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
 
 TABLE = m.Resident.__tablename__
+_SAME_NUMBER = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.identity:' || :key, 0))")
 
 
 async def keys_of(work: Work) -> TenantKeys:
@@ -61,13 +65,35 @@ def birth_columns(keys: TenantKeys, row_id: UUID, born_on: date | None) -> dict[
 
 
 def identity_index(keys: TenantKeys, value: str) -> bytes:
-    """What to search for; refuses (`InvalidIdentityNumber`)."""
-    return keys.blind_index(TABLE, "identity_number", check_identity_number(value, path=("identityNumber",)))
+    """What is stored for a number; refuses (`InvalidIdentityNumber`)."""
+    return identity_indexes(keys, value)[0]
 
 
-def phone_index(keys: TenantKeys, value: str) -> bytes:
-    """What to search for; refuses (`InvalidMobileNumber`)."""
-    return keys.blind_index(TABLE, "phone", check_mobile_number(value, path=("phone",)))
+def identity_indexes(keys: TenantKeys, value: str) -> list[bytes]:
+    """What to search for, the index that is written now first; refuses (`InvalidIdentityNumber`)."""
+    return keys.blind_indexes(TABLE, "identity_number", check_identity_number(value, path=("identityNumber",)))
+
+
+def phone_indexes(keys: TenantKeys, value: str) -> list[bytes]:
+    """What to search for, the index that is written now first; refuses (`InvalidMobileNumber`)."""
+    return keys.blind_indexes(TABLE, "phone", check_mobile_number(value, path=("phone",)))
+
+
+async def demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, number: str) -> None:
+    """Refuse (`IdentityNumberTaken`) a number that somebody else has by the index of a key that is coming or going.
+
+    By the index of the current key the unique constraint tells, so there is nothing to ask while no key is rotated.
+    Asked after the row is written: before, the other row might be indexed anew between the question and the writing.
+    """
+    known = keys.blind_indexes(TABLE, "identity_number", number)
+    others = known[1:]
+    if others:
+        # Two who write the same number by different keys at once see each other here.
+        await work.session.execute(_SAME_NUMBER, {"key": b"".join(sorted(known)).hex()})
+        query = select(m.Resident.id).where(m.Resident.identity_index.in_(others), m.Resident.id != row_id)
+        async with beyond_wall(work.session):
+            if await work.session.scalar(query.limit(1)) is not None:
+                raise IdentityNumberTaken(path=("identityNumber",))
 
 
 def agree(number: str, born_on: date | None, sex: str | None) -> tuple[date, str]:

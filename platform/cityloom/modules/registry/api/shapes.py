@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Text, func, select
 from sqlalchemy.orm import aliased
 
+from cityloom.core.work import Works
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import Area, end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry import names, people
 from cityloom.modules.registry.api.words import DwellingUse, HouseholdKind, Relationship, ResidentStatus, Sex
+from cityloom.privacy.service import note_search
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -37,12 +39,25 @@ def _tokens(term: str, _principal: Principal, _services: dict[type, Any]) -> lis
     return names.search_tokens(term)
 
 
-async def _identity_index(number: str, principal: Principal, services: dict[type, Any]) -> bytes:
-    return people.identity_index(await services[KeyRing].of(principal.tenant_id), number)
+async def _identity_indexes(number: str, principal: Principal, services: dict[type, Any]) -> list[bytes]:
+    found = people.identity_indexes(await services[KeyRing].of(principal.tenant_id), number)
+    await note_search(
+        services[Works],
+        principal,
+        m.Resident,
+        found,
+        column="identity_index",
+        field="registry.resident.identity_number",
+    )
+    return found
 
 
-async def _phone_index(number: str, principal: Principal, services: dict[type, Any]) -> bytes:
-    return people.phone_index(await services[KeyRing].of(principal.tenant_id), number)
+async def _phone_indexes(number: str, principal: Principal, services: dict[type, Any]) -> list[bytes]:
+    found = people.phone_indexes(await services[KeyRing].of(principal.tenant_id), number)
+    await note_search(
+        services[Works], principal, m.Resident, found, column="phone_index", field="registry.resident.phone"
+    )
+    return found
 
 
 def _lives_in(dwelling: type[m.Dwelling], resident: type[m.Resident]) -> ColumnElement[bool]:
@@ -153,17 +168,18 @@ class Household(b.Node):
         ),
         "identity_number": b.Match(
             str,
-            lambda resident, value: resident.identity_index == value,
-            "Exactly this identity number, whole. The number itself is neither stored nor logged in clear.",
-            prepare=_identity_index,
-            sql_type=LargeBinary(),
+            lambda resident, value: resident.identity_index == func.any(value),
+            "Exactly this identity number, whole. The number itself is neither stored nor logged in clear; that"
+            " somebody is found by it is written down in the ledger of disclosures.",
+            prepare=_identity_indexes,
+            sql_type=ARRAY(LargeBinary),
         ),
         "phone": b.Match(
             str,
-            lambda resident, value: resident.phone_index == value,
-            "Exactly this mobile number, whole, with +86 or not.",
-            prepare=_phone_index,
-            sql_type=LargeBinary(),
+            lambda resident, value: resident.phone_index == func.any(value),
+            "Exactly this mobile number, whole, with +86 or not; who is found by it is written down likewise.",
+            prepare=_phone_indexes,
+            sql_type=ARRAY(LargeBinary),
         ),
     },
 )

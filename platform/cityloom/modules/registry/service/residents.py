@@ -79,15 +79,17 @@ async def create_resident(work: Work, *, household_id: UUID | None, **values: Un
     household = await _holder(work, household_id, action)
     await demand_room(work, "residents", m.Resident, 1)
     row_id = new_id(int(work.now().timestamp() * 1000))
+    keys = await people.keys_of(work)
     resident = m.Resident(
         id=row_id,
         household_id=household.id,
         area_id=household.area_id,
         area_path=household.area_path,
         status="LIVING",
-        **{"relationship": "OTHER", "sex": "UNKNOWN", **_columns(work, await people.keys_of(work), row_id, values)},
+        **{"relationship": "OTHER", "sex": "UNKNOWN", **_columns(work, keys, row_id, values)},
     )
     await chain.insert(work, action, resident, secret=SECRET)
+    await _demand_new_number(work, keys, row_id, values)
     await _write_tokens(work, resident)
     work.emit(events.ResidentCreated(subject_id=resident.id, area_path=resident.area_path, household_id=household.id))
     return resident
@@ -104,6 +106,7 @@ async def change_resident(
     _keep_equal(keys, resident, columns)
     former_name = resident.name
     if await chain.write(work, action, resident, columns, secret=SECRET):
+        await _demand_new_number(work, keys, resident.id, values)
         if resident.name != former_name:
             await _write_tokens(work, resident)
         fields = tuple(sorted(values))
@@ -177,6 +180,12 @@ async def leave(
         )
     )
     return resident
+
+
+async def _demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> None:
+    stated = values.get("identity_number")
+    if stated is not None:
+        await people.demand_new_number(work, keys, row_id, check_identity_number(stated, path=("identityNumber",)))
 
 
 def _keep_equal(keys: TenantKeys, resident: m.Resident, columns: dict[str, Any]) -> None:

@@ -1,0 +1,31 @@
+"""What can be done in privacy."""
+
+from cityloom.privacy.service.consents import consent_of, record_consent
+from cityloom.privacy.service.disclosures import disclose, note_search, unmask
+from cityloom.privacy.service.erasure import erase, erase_person, note_erasures, reapply
+from cityloom.privacy.service.export import begin_export, export_rows
+from cityloom.privacy.service.holds import lift_hold, place_hold
+from cityloom.privacy.service.purposes import change_purpose, create_purpose, state_purpose, withdraw_purpose
+from cityloom.privacy.service.rotation import carry_on, start_rotation
+
+__all__ = [
+    "begin_export",
+    "carry_on",
+    "change_purpose",
+    "consent_of",
+    "create_purpose",
+    "disclose",
+    "erase",
+    "erase_person",
+    "export_rows",
+    "lift_hold",
+    "note_erasures",
+    "note_search",
+    "place_hold",
+    "reapply",
+    "record_consent",
+    "start_rotation",
+    "state_purpose",
+    "unmask",
+    "withdraw_purpose",
+]

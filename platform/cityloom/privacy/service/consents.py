@@ -1,0 +1,71 @@
+"""The ledger of consents: what people agreed to, and what they withdrew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from cityloom.core.events import AuditEntry
+from cityloom.privacy import events, permissions
+from cityloom.privacy import models as m
+from cityloom.privacy.errors import ConsentUnchanged
+from cityloom.privacy.service.purposes import purpose_in_force
+from cityloom.privacy.service.reaching import checked_words, reach_person
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from cityloom.core.work import Work
+
+EVIDENCE_LIMIT = 200
+
+
+async def record_consent(work: Work, person_id: str, *, purpose: str, is_given: bool, evidence: str) -> m.Consent:
+    """Note that a person gave consent to a purpose, or withdrew it; `evidence` says where that is to be read.
+
+    Refuses what `reach_person` refuses, `PurposeUnknown`, `TextUnfit`, and `ConsentUnchanged` for what holds already.
+    """
+    person = await reach_person(work, person_id, permissions.RECORD_CONSENTS, is_changed=True)
+    evidence = checked_words(evidence, "evidence", EVIDENCE_LIMIT)
+    register = await purpose_in_force(work, purpose)
+    tag = person.__person__.tag
+    if (await consent_of(work, tag, person.id, register.id) is not None) == is_given:
+        raise ConsentUnchanged(path=("purpose",))
+    entry = m.Consent(
+        subject_tag=tag,
+        subject_id=person.id,
+        purpose_id=register.id,
+        is_given=is_given,
+        evidence=evidence,
+        account_id=work.principal.account_id,
+        recorded_at=work.now(),
+    )
+    work.session.add(entry)
+    await work.session.flush()
+    work.audit(
+        AuditEntry(
+            action=permissions.RECORD_CONSENTS,
+            object_tag=tag,
+            object_id=person.id,
+            purpose=register.code,
+            after={"is_given": is_given, "evidence": evidence},
+        )
+    )
+    work.emit(
+        events.ConsentRecorded(
+            subject_id=entry.id, area_path=person.area_path, purpose=register.code, is_given=is_given
+        )
+    )
+    return entry
+
+
+async def consent_of(work: Work, tag: str, row_id: UUID, purpose_id: UUID) -> m.Consent | None:
+    """The consent of a person to a purpose that holds now; None where it was never given, or was withdrawn."""
+    newest = await work.session.scalar(
+        select(m.Consent)
+        .where(m.Consent.subject_tag == tag, m.Consent.subject_id == row_id, m.Consent.purpose_id == purpose_id)
+        .order_by(m.Consent.id.desc())
+        .limit(1)
+    )
+    return newest if newest is not None and newest.is_given else None
