@@ -141,7 +141,7 @@ class TrustedDocuments:
 
     async def _look(self, principal: Principal, name: str) -> tuple[str | None, bool]:
         low, high = principal.rights.wall
-        row = await self._database.reads.fetchrow(_SQL, principal.tenant_id, low, high, name, principal.client_id)
+        (row,) = await self._database.reads.fetch(_SQL, principal.tenant_id, low, high, name, principal.client_id)
         return row["body"], row["is_restricted"]
 
 
