@@ -6,8 +6,7 @@ completed (a refusal, a plain object, `__typename`) graphql-core's executor is a
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from graphql import FragmentDefinitionNode, GraphQLNonNull
@@ -20,16 +19,11 @@ from cityloom.graph.mutations import CHANGE, Change, carry_out
 from cityloom.graph.reads import RootField
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from graphql import GraphQLField
     from graphql.execution.values import VariableValues
 
     from cityloom.graph.context import GraphContext
     from cityloom.graph.schema import Contract
-
-    #: Answers, or raises, what carrying out a root field has led to.
-    Made = Callable[[], Any]
 
 
 class Changes:
@@ -76,24 +70,16 @@ async def changed(context: GraphContext, name: str | None, variables: VariableVa
         try:
             made = await carry_out(context, asked, change, arguments(get_argument_values(field, nodes[0], variables)))
         except Exception as error:  # noqa: BLE001 - the executor answers it as any resolver's
-            context.made[key] = partial(_fail, error)
+            context.made[key] = error
             answer = None
             if isinstance(field.type, GraphQLNonNull):
                 break
             continue
         if isinstance(made, bytes):
-            context.made[key] = partial(orjson.Fragment, made)
+            context.made[key] = orjson.Fragment(made)
             if answer is not None:
                 answer[key] = made
         else:
-            context.made[key] = partial(_same, made)
+            context.made[key] = made
             answer = None
     return answer
-
-
-def _fail(error: Exception) -> None:
-    raise error
-
-
-def _same(made: Mapping[str, Any] | object) -> object:
-    return made

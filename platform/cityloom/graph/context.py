@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 class GraphContext:
     """One request: who asks, in which language, under which contract, and by what means it is answered.
 
-    `errors` collects field errors of compiled selections; they are answered beside those of the executor. `made` gives
-    what the root fields of a mutation have led to, by response name.
+    `errors` collects field errors of compiled selections; they are answered beside those of the executor. `made` is
+    what the root fields of a mutation have led to, by response name: an answer, or the exception that they failed with.
     """
 
     principal: Principal
@@ -47,7 +47,7 @@ class GraphContext:
     services: dict[type, Any]
     variables: dict[str, Any]
     errors: list[GraphQLError] = field(default_factory=list)
-    made: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -114,7 +114,10 @@ def _field(name: str, answer: Any, spec: MutationSpec) -> Any:  # noqa: ANN401 -
 
     def resolve(info: strawberry.Info, **_arguments: Any) -> Any:  # noqa: ANN401 - completed by the executor
         """What was made of it before the executor was asked: see `graph.changes`."""
-        return info.context.made[info.path.key]()
+        made = info.context.made[info.path.key]
+        if isinstance(made, Exception):
+            raise made
+        return made
 
     info = inspect.Parameter("info", inspect.Parameter.KEYWORD_ONLY, annotation=strawberry.Info)
     resolve.__signature__ = inspect.Signature([info, *parameters], return_annotation=result)  # type: ignore[attr-defined] # read by inspect
