@@ -49,7 +49,10 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_households_tenant_id_dwelling_id_id_area_path"), table_name="households")
     op.drop_index(op.f("ix_households_tenant_id_area_path_number"), table_name="households")
     op.create_index(
-        op.f("ix_households_tenant_id_area_path_number"), "households", ["tenant_id", "area_path", "number"], unique=False
+        op.f("ix_households_tenant_id_area_path_number"),
+        "households",
+        ["tenant_id", "area_path", "number"],
+        unique=False,
     )
     op.drop_index(op.f("ix_residents_tenant_id_area_path_name"), table_name="residents")
     op.create_index(
