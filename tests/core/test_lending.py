@@ -27,7 +27,7 @@ async def lent(server: TestServer, admin_url: str) -> AsyncIterator[Lending]:
 
 
 async def _at_once(lent: Lending, count: int) -> list[int]:
-    return await asyncio.gather(*(lent.fetchval("SELECT pg_backend_pid()") for _ in range(count)))
+    return list(await asyncio.gather(*(lent.fetchval("SELECT pg_backend_pid()") for _ in range(count))))
 
 
 async def test_a_connection_that_answered_answers_again(lent: Lending) -> None:

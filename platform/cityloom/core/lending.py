@@ -53,10 +53,9 @@ class Lending:
         found: list[asyncpg.Record] = await self._lend(PoolConnectionProxy.fetch, sql, arguments)
         return found
 
-    async def fetchrow(self, sql: str, *arguments: object) -> asyncpg.Record | None:
+    async def fetchrow(self, sql: str, *arguments: object) -> Any:  # noqa: ANN401 - a record, or None
         """The first row of a statement's answer, or None."""
-        found: asyncpg.Record | None = await self._lend(PoolConnectionProxy.fetchrow, sql, arguments)
-        return found
+        return await self._lend(PoolConnectionProxy.fetchrow, sql, arguments)
 
     async def fetchval(self, sql: str, *arguments: object) -> Any:  # noqa: ANN401 - of the column's type
         """The first column of the first row."""
