@@ -1,8 +1,11 @@
 # The doors of the project. `make up` serves, `make test` tests; each installs what it lacks into .venv, from the lock files
 # alone and by hash. PYTHON names the interpreter to begin with, WORKERS the test processes, ARGS goes on to the program.
+# `make test` takes a few examples of what is generated; `make fuzz` takes FUZZ_EXAMPLES documents, and of everything else
+# EXAMPLES times as many.
 
 WORKERS ?= 2
 FUZZ_EXAMPLES ?= 2000
+EXAMPLES ?= 20
 PY := .venv/bin/python
 # Without --no-compile, byte code of all that is never imported costs a sixth of the time.
 PIP := $(PY) -m pip --disable-pip-version-check install --root-user-action=ignore --no-compile
@@ -39,7 +42,7 @@ chaos: .venv/.dev .venv/.project
 	@exec $(PY) ops/chaos $(ARGS)
 
 fuzz: .venv/.dev .venv/.project
-	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(PY) -m pytest -m fuzz $(ARGS)
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) EXAMPLES=$(EXAMPLES) exec $(PY) -m pytest -m "fuzz or hypothesis" $(ARGS)
 
 coverage: .venv/.dev .venv/.project
 	@exec $(PY) -m pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term $(ARGS)

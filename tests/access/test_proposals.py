@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.access.catalogue import Catalogue
@@ -20,6 +20,7 @@ from cityloom.access.snapshot import compile_snapshot
 from cityloom.core.module import Permission
 from cityloom.core.text import Text
 from cityloom.testing.clock import ManualClock
+from cityloom.testing.examples import examples
 
 if TYPE_CHECKING:
     from cityloom.testing.access import City
@@ -40,7 +41,7 @@ _people = st.dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@examples(40)
 @given(_rules, _rules, _people)
 def test_gains_and_losses_are_the_difference_of_casbins_decisions(
     before: list[GrantRule | LinkRule], after: list[GrantRule | LinkRule], people: dict[UUID, list[Held]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cityloom.access.catalogue import Catalogue
@@ -13,6 +13,7 @@ from cityloom.access.policy import MAX_LINKS, GrantRule, LinkRule
 from cityloom.access.snapshot import compile_snapshot, verify
 from cityloom.core.module import Permission
 from cityloom.core.text import Text
+from cityloom.testing.examples import examples
 
 NAMES = [f"{m}.{r}.{a}" for m in ("aa", "ab", "b") for r in ("x", "xy") for a in ("read", "create", "phone.full")]
 CATALOGUE = Catalogue({name: Permission(name, Text(name, name)) for name in NAMES})
@@ -34,13 +35,13 @@ policies = st.tuples(st.lists(grants, max_size=25), st.lists(links, max_size=12)
 )
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(policies)
 def test_every_decision_about_a_role_is_casbins(rules: list[GrantRule | LinkRule]) -> None:
     assert list(verify(compile_snapshot(CATALOGUE, rules), CATALOGUE, "alder")) == []
 
 
-@settings(max_examples=40, deadline=None)
+@examples(20)
 @given(policies, st.sets(roles, max_size=4))
 def test_an_account_may_do_what_casbin_lets_the_holder_of_its_roles(
     rules: list[GrantRule | LinkRule], held: set[str]
@@ -52,7 +53,7 @@ def test_an_account_may_do_what_casbin_lets_the_holder_of_its_roles(
     assert snapshot.permissions(held) == {name for name in NAMES if oracle.enforce("account", "alder", name)}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(30)
 @given(policies, roles, st.sampled_from(NAMES))
 def test_the_deciding_rule_is_one_that_decides(rules: list[GrantRule | LinkRule], role: str, permission: str) -> None:
     snapshot = compile_snapshot(CATALOGUE, rules)

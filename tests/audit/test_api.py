@@ -9,6 +9,7 @@ from cityloom.audit.permissions import READ
 from cityloom.core.ids import encode_id, new_id
 from cityloom.installed import modules
 from cityloom.jobs.service import Jobs
+from cityloom.modules.areas import service
 from cityloom.testing.areas import AreaTree
 from cityloom.testing.front import Front
 from cityloom.testing.rights import StatedRights, principal
@@ -36,6 +37,9 @@ async def test_an_auditor_reads_what_was_done_to_a_thing_and_by_whom(
     front = Front(database, clock, tmp_path)
     tree = await AreaTree.plant(front.works, streets=1, communities=1, grids=1)
     auditor = tree.someone(READ, "areas.area.read")
+    for name in ("city", "s1", "s1c1", "s1c1g1"):
+        async with front.works.begin(tree.administrator) as work:
+            await service.change_area(work, tree.id(name), name=f"{name} anew")
 
     async def ask(**given: Any) -> dict[str, Any]:
         found: dict[str, Any] = (await front.data(auditor, LIST, given))["auditRecords"]
@@ -48,7 +52,7 @@ async def test_an_auditor_reads_what_was_done_to_a_thing_and_by_whom(
     assert [node["position"] for node in (await ask())["nodes"]] == [1, 2, 3, 4]
     about = await ask(object=tree.global_id("s1"))
     (entry,) = about["nodes"]
-    assert entry["object"] == {"id": tree.global_id("s1"), "name": "s1"}
+    assert entry["object"] == {"id": tree.global_id("s1"), "name": "s1 anew"}
     assert entry["actorKind"] == "STAFF"
     assert (await ask(where={"action": {"eq": entry["action"]}}))["totalCount"] == 4
     assert (await ask(where={"recordedAt": {"gt": "2999-01-01T00:00:00Z"}}))["totalCount"] == 0

@@ -6,12 +6,13 @@ import io
 import struct
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.files import videos
 from cityloom.files.errors import FileBroken
 from cityloom.files.sniffing import MOV, MP4, WEBM, Kind, sniff
+from cityloom.testing.examples import examples
 from cityloom.testing.files import SECRET, box, mp4, webm
 
 VIDEOS = {
@@ -71,7 +72,7 @@ def test_a_container_without_pictures_or_with_strangers_is_refused() -> None:
 
 
 @given(name=st.sampled_from(sorted(VIDEOS)), at=st.integers(0, 10_000), byte=st.integers(0, 255))
-@settings(max_examples=300, deadline=None)
+@examples(100)
 def test_damage_is_refused_or_harmless(name: str, at: int, byte: int) -> None:
     """Whatever byte is wrong: refused as damaged, or cleaned to the same length; never an error or an endless walk."""
     content, kind = VIDEOS[name]

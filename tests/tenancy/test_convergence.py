@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom import installed
@@ -20,6 +20,7 @@ from cityloom.access.snapshots import AccessSnapshots
 from cityloom.tenancy.errors import TenantLimitReached
 from cityloom.tenancy.packs import InvalidPack, PackSource
 from cityloom.tenancy.service import TenantService
+from cityloom.testing.examples import examples
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -130,7 +131,7 @@ STATED = st.builds(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(5, shares_fixtures=True)
 @given(st.lists(STATED, min_size=2, max_size=3))
 async def test_any_sequence_of_packs_converges(installation: TenantService, stated: list[Stated]) -> None:
     slug = f"alder-{secrets.token_hex(6)}"

@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.tenancy.packs import CsvTable, GeoJsonTable, PackRow, PackSource, PackText, Problems, toml_text
@@ -15,6 +15,7 @@ from cityloom.tenancy.packs.manifest import TenantRow
 from cityloom.tenancy.packs.merge import deep_difference, deep_merged, deep_without, join_path, lacking, split_path
 from cityloom.tenancy.packs.toml_lines import toml_lines
 from cityloom.tenancy.packs.writing import csv_text, geojson_text
+from cityloom.testing.examples import examples
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=12)
 KEYS = st.one_of(st.from_regex(r"[A-Za-z0-9_-]{1,6}", fullmatch=True), TEXTS)
@@ -41,7 +42,7 @@ def paths(value: object, path: tuple[str | int, ...] = ()) -> set[tuple[str | in
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(DOCUMENTS)
 def test_what_is_written_is_read_again_and_every_key_has_a_line(document: dict[str, Any]) -> None:
     text = toml_text.document(document)
@@ -135,7 +136,7 @@ CELLS = st.text(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40)
 @given(
     st.lists(
         st.builds(LampRow, code=CELLS, title=CELLS, height=st.none() | st.floats(-1e6, 1e6), lit=st.booleans()),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The last segment of the permissions for a protected field.
 FULL, MASKED = "full", "masked"
+#: Patterns whose permissions are remembered; the cities' own are as many as they like.
+_PATTERNS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,18 @@ class Catalogue:
 
     def expand(self, pattern: str) -> frozenset[str]:
         """The permissions that a pattern names."""
-        return frozenset(name for name in self.permissions if matches(name, pattern))
+        found = self._expanded.get(pattern)
+        if found is None:
+            if len(self._expanded) >= _PATTERNS:
+                self._expanded.clear()
+            found = frozenset(name for name in self.permissions if matches(name, pattern))
+            self._expanded[pattern] = found
+        return found
+
+    @cached_property
+    def _expanded(self) -> dict[str, frozenset[str]]:
+        """What `expand` answered: cities have much the same rules."""
+        return {}
 
     def template_rules(self, code: str) -> tuple[GrantRule, ...]:
         """The rules of a shipped template: its own patterns, and the permissions whose modules name it."""

@@ -1,14 +1,18 @@
-"""A tenant's tree of areas for tests, planted through the services."""
+"""A tenant's tree of areas for tests, planted as a pack would."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import Scope, subtree
 from cityloom.modules.areas import models as m
-from cityloom.modules.areas import service
+from cityloom.modules.areas import pack
+from cityloom.modules.areas.pack import AreaRow, KindRow
+from cityloom.tenancy.packs import Difference, Differences, PackText
 from cityloom.testing.rights import StatedRights, principal
 
 if TYPE_CHECKING:
@@ -32,30 +36,26 @@ class AreaTree:
     async def plant(cls, works: Works, *, streets: int = 2, communities: int = 2, grids: int = 2) -> AreaTree:
         """A fresh tenant with kinds and a tree, valid since ever."""
         made = cls(new_id(), works)
+        rows = [("city", "CITY", "")]
+        for s in range(1, streets + 1):
+            rows.append((f"s{s}", "STREET", "city"))
+            for c in range(1, communities + 1):
+                rows.append((f"s{s}c{c}", "COMMUNITY", f"s{s}"))
+                rows += ((f"s{s}c{c}g{g}", "GRID", f"s{s}c{c}") for g in range(1, grids + 1))
+        kinds = [
+            KindRow(code=code, title=PackText(zh=code, en=code), level=level, grid_class=grid)
+            for code, level, grid in KINDS
+        ]
+        areas = [
+            AreaRow(code=name.upper(), name=name, kind=kind, parent=parent.upper() or None)
+            for name, kind, parent in rows
+        ]
+        # As a pack does it: by a few statements, where one area after the other is a hundred and fifty.
         async with works.begin(made.administrator) as work:
-            work.session.add_all(
-                m.AreaKind(code=code, title_zh=code, title_en=code, level=level, grid_class=grid, code_form="FREE")
-                for code, level, grid in KINDS
-            )
-            await work.session.flush()
-
-            async def add(name: str, kind: str, parent: str | None) -> None:
-                made.areas[name] = await service.create_area(
-                    work,
-                    code=name.upper(),
-                    name=name,
-                    kind=kind,
-                    parent_id=made.areas[parent].id if parent else None,
-                    valid_from=None,
-                )
-
-            await add("city", "CITY", None)
-            for s in range(1, streets + 1):
-                await add(f"s{s}", "STREET", "city")
-                for c in range(1, communities + 1):
-                    await add(f"s{s}c{c}", "COMMUNITY", f"s{s}")
-                    for g in range(1, grids + 1):
-                        await add(f"s{s}c{c}g{g}", "GRID", f"s{s}c{c}")
+            differences = {pack.KINDS: Difference(added=tuple(kinds)), pack.AREAS: Difference(added=tuple(areas))}
+            await pack.AreasPart().write(work, Differences(differences))
+            found = {area.code: area for area in await work.session.scalars(select(m.Area))}
+        made.areas |= {name: found[name.upper()] for name, *_ in rows}
         return made
 
     @property

@@ -5,7 +5,6 @@ Data and callers.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from cityloom.core.ids import encode_id
 from cityloom.graph.compiler import Compiler
+from cityloom.testing.examples import TIMES
 from cityloom.testing.graph.documents import documents
 from cityloom.testing.graph.naive import Naive, normal
 from cityloom.testing.graph.people import callers, make_city
@@ -29,8 +29,8 @@ SCHEMA = paper_schema()._schema
 NAIVE_SCHEMA = paper_schema()._schema
 TAGS = {"districts": "dist", "houses": "hous", "people": "pers", "notices": "note"}
 WORDS = ["", "a", "A", "中", "o'clock", 'quo"te', "back\\slash", "%", "{}", "$1", "\U0001f600"]
-FUZZ = bool(os.environ.get("FUZZ"))
-EXAMPLES = 2_000 if FUZZ else 80
+FUZZ = TIMES > 1
+EXAMPLES = 48 * TIMES
 SIZES = (0, 1, 6, 25)
 
 

@@ -8,7 +8,7 @@ from math import cos, hypot, radians
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.core.errors import Refusal
@@ -16,6 +16,7 @@ from cityloom.modules.areas import service
 from cityloom.modules.areas.boundary import MAXIMUM_POSITIONS, read_boundary
 from cityloom.modules.areas.coordinates import CoordinateSystem, from_wgs84, to_wgs84
 from cityloom.testing.areas import AreaTree
+from cityloom.testing.examples import examples
 
 if TYPE_CHECKING:
     from cityloom.testing.front import Front
@@ -93,7 +94,7 @@ def polygon(rings: Rings) -> dict[str, Any]:
     shapes=st.lists(stars(), min_size=1, max_size=5),
     points=st.lists(st.tuples(st.floats(129.35, 129.65), st.floats(42.75, 43.05)), min_size=5, max_size=12),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6, shares_fixtures=True)
 async def test_lookup_is_what_brute_force_says(
     front: Front, shapes: list[Rings], points: list[tuple[float, float]]
 ) -> None:

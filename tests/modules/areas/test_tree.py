@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -19,6 +19,7 @@ from cityloom.modules.areas import restructure, service
 from cityloom.modules.registry import models as registry
 from cityloom.modules.registry import service as registry_service
 from cityloom.testing.areas import AreaTree
+from cityloom.testing.examples import examples
 
 if TYPE_CHECKING:
     from cityloom.core.work import Work, Works
@@ -166,7 +167,7 @@ async def _step(work: Work, model: Model, verb: str, picks: list[int], ids: list
 
 
 @given(steps=numbers())
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10, shares_fixtures=True)
 async def test_any_sequence_leaves_the_tree_that_the_model_says(
     works: Works, steps: list[tuple[str, int, int, int]]
 ) -> None:

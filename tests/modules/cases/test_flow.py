@@ -6,13 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.modules.cases import clocks as ck
 from cityloom.modules.cases.business import BusinessCalendar, is_national_workday, read_hours
 from cityloom.modules.cases.flow import Workflow, faults, leads_to_end, reachable, read_limit, stranded
 from cityloom.testing.cases import LIGHTS
+from cityloom.testing.examples import examples
 
 START = datetime(2026, 9, 28, 1, 0, tzinfo=UTC)
 CALENDAR = BusinessCalendar()
@@ -74,7 +75,7 @@ def workflows(draw: st.DrawFn) -> Workflow:
 
 
 @given(flow=workflows(), steps=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 6_000)), max_size=25))
-@settings(max_examples=200, deadline=None)
+@examples(100)
 def test_walks_keep_the_invariants(flow: Workflow, steps: list[tuple[int, int]]) -> None:
     assert faults(flow) == []
     now, state = START, flow.state(flow.initial)

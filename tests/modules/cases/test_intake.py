@@ -7,12 +7,13 @@ from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from cityloom.core.principal import PrincipalKind
 from cityloom.modules.cases.letters import LetterBroken, read_letter
 from cityloom.testing.cases import Office
+from cityloom.testing.examples import examples
 from cityloom.testing.files import uploaded
 from cityloom.testing.front import anonymous
 from cityloom.testing.probes import Probe, mutation
@@ -141,7 +142,7 @@ def test_more_parts_than_anybody_writes_are_refused() -> None:
 
 
 @given(content=st.binary(max_size=400), head=st.sampled_from([b"", b"Subject: x\r\n\r\n", letter()[:200]]))
-@settings(max_examples=200, deadline=None)
+@examples(100)
 def test_whatever_comes_is_read_or_refused(content: bytes, head: bytes) -> None:
     try:
         found = read_letter(head + content)

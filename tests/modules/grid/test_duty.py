@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
@@ -16,6 +16,7 @@ from cityloom.modules.grid import models as m
 from cityloom.modules.grid import service
 from cityloom.modules.grid.settings import GridSettings
 from cityloom.testing.areas import AreaTree
+from cityloom.testing.examples import examples
 from cityloom.testing.front import anonymous
 from cityloom.testing.grid import Roster
 from cityloom.testing.probes import mutation
@@ -191,7 +192,7 @@ wanted_shifts = st.lists(
 
 
 @given(wanted=wanted_shifts)
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(6, shares_fixtures=True)
 async def test_nobody_has_two_shifts_at_once(
     works: Works, clock: ManualClock, wanted: list[tuple[int, int, int, bool]]
 ) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
@@ -17,6 +17,7 @@ from cityloom.modules.areas import restructure
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid import service
 from cityloom.testing.areas import AreaTree
+from cityloom.testing.examples import examples
 from cityloom.testing.front import anonymous
 from cityloom.testing.grid import POSTS, Roster
 from cityloom.testing.probes import mutation
@@ -168,7 +169,7 @@ periods = st.lists(
 
 
 @given(wanted=periods)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(10, shares_fixtures=True)
 async def test_holders_in_valid_time_equal_a_model(
     works: Works, wanted: list[tuple[str, int, int, int | None]]
 ) -> None:
