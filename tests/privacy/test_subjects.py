@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -124,13 +125,20 @@ async def test_an_export_holds_everything_in_clear_and_proves_it(town: Town) -> 
 
 
 async def test_an_erased_person_is_nowhere_any_more(town: Town) -> None:
-    admin = town.tree.someone(READ, permissions.ERASE, permissions.READ_ERASURES)
+    admin = town.tree.someone(READ, permissions.ERASE, permissions.READ_ERASURES, at="s2")
     resident, papers = town.residents["s1c1g1"], town.papers["s1c1g1"]
     async with town.front.works.begin(town.tree.administrator) as work:
         await residents.move_resident(work, resident.id, town.households["s2c1g1"])
+        # What lies where the caller sees nothing is erased as well.
+        elsewhere = town.tree.areas["s1c1g1"]
+        work.session.add(
+            registry.ResidentMove(
+                resident_id=resident.id, moved_on=date(2020, 1, 1), area_id=elsewhere.id, area_path=elsewhere.path
+            )
+        )
     before = (await export(town))["data"]["residents.id"][0]
     answer = await town.ask(admin, "subjectErase", ERASURE, id=town.id("s1c1g1"), reason="申请 2026-3")
-    assert answer["counts"] == {"residents": 1, "resident_name_tokens": 2, "resident_moves": 1}
+    assert answer["counts"] == {"residents": 1, "resident_name_tokens": 2, "resident_moves": 2}
     assert answer["person"] == {"id": town.id("s1c1g1")}
     async with town.front.works.begin(town.tree.administrator) as work:
         for table in Base.metadata.sorted_tables:

@@ -27,15 +27,13 @@ class ProtectedField:
 
     name: str
     column: str
-    title: Text
 
 
 @dataclass(frozen=True, slots=True)
 class PersonKind:
-    """A table of people: the tag of their ids, what they are called, who may see that they are there, their fields."""
+    """A table of people: the tag of their ids, the permission to see that they are there, and their fields."""
 
     tag: str
-    title: Text
     read: str
     fields: tuple[ProtectedField, ...]
 

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import encode_id
 from cityloom.modules.grid import forms
 from cityloom.modules.grid import models as m
+from cityloom.modules.grid.holdings import RETENTIONS
 from cityloom.modules.registry import service as registry
 from cityloom.testing.front import anonymous
 from cityloom.testing.probes import mutation
@@ -105,6 +107,24 @@ async def test_a_visit_with_answers_and_changes(
         "visit": None,
         "visits": {"totalCount": 0},
     }
+
+
+async def test_what_was_answered_is_forgotten_when_it_was_kept_long_enough(
+    probe: Probe, works: Works, clock: ManualClock, alder: AreaTree, roster: Roster, home: dict[str, str]
+) -> None:
+    given_ = {"householdId": home["household"], "outcome": "MET", "form": "door", "answers": {"people": 3}}
+    changes = [{"id": home["resident"], "note": "换了电话"}]
+    await probe.done(roster.principal("worker", at="s1c1g1"), RECORD, {"input": {**given_, "changes": changes}})
+    (kind,) = RETENTIONS
+    before = clock.now()
+    clock.advance(days=1)
+    async with works.begin(alder.administrator) as work:
+        assert (await kind.count(work, before), await kind.count(work, clock.now())) == (0, 1)
+        assert await kind.let_go(work, clock.now(), 10) == 1
+    async with works.begin(alder.administrator) as work:
+        visit, change = (await work.session.execute(select(m.Visit, m.VisitChange))).one()
+        assert (visit.outcome, visit.answers, visit.note, change.note) == ("MET", {}, None, None)
+        assert await kind.count(work, clock.now()) == 0
 
 
 async def test_visits_by_four_callers(

@@ -17,7 +17,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_key, tenant_foreign_key
 from cityloom.core.sealed import SEALED, index_of
 from cityloom.core.subjects import Person, PersonKind, ProtectedField
-from cityloom.core.text import Text
 
 DWELLING_USES = ("OWNED", "RENTED", "HOMESTAY", "VACANT", "BUSINESS")
 HOUSEHOLD_KINDS = ("FAMILY", "COLLECTIVE")
@@ -115,14 +114,11 @@ class Resident(Person, Tracked, AreaScoped, TenantTable, Base):
     __tablename__ = "residents"
     __person__ = PersonKind(
         tag="resd",
-        title=Text("居民", "Resident"),
         read="registry.resident.read",
         fields=(
-            ProtectedField("registry.resident.birth_on", "birth_on", Text("出生日期", "Date of birth")),
-            ProtectedField(
-                "registry.resident.identity_number", "identity_number", Text("身份证号码", "Identity number")
-            ),
-            ProtectedField("registry.resident.phone", "phone", Text("手机号码", "Mobile number")),
+            ProtectedField("registry.resident.birth_on", "birth_on"),
+            ProtectedField("registry.resident.identity_number", "identity_number"),
+            ProtectedField("registry.resident.phone", "phone"),
         ),
     )
     __table_args__ = (

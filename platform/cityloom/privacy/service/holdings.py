@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, false, select, update
 
 from cityloom.core.crypto import DataKeyDestroyed, DataKeyMissing, UnreadableEnvelope
-from cityloom.core.database import Base
+from cityloom.core.database import Base, beyond_wall
 from cityloom.core.sealed import sealed_tables
 from cityloom.core.subjects import Fate
 from cityloom.privacy.catalogue import catalogue_of
@@ -72,27 +72,31 @@ def _opened(keys: TenantKeys, place: str, column: str, row: dict[str, Any]) -> s
 async def destroy_rows(work: Work, person: Person) -> dict[str, int]:
     """Delete and clear what the declarations say; answers how many rows of which table.
 
+    Wherever they lie: what somebody wrote of the person in an area that the caller does not see is no less theirs.
     Higher slices first, for their rows hang on lower ones; what is found by the person's account before the row that
     names the account.
     """
     counts: dict[str, int] = {}
-    await work.session.flush()
     held = held_of(work, person)[::-1]
-    for holding in (*(one for one in held if one.by_account), *(one for one in held if not one.by_account)):
-        table = Base.metadata.tables[holding.table]
-        where = _rows(work, holding, table, person)
-        if holding.fate is Fate.KEEP:
-            continue
-        if holding.fate is Fate.DELETE:
-            result = await work.session.execute(delete(table).where(where))
-            done = result.rowcount  # type: ignore[attr-defined] # a DELETE answers a CursorResult
-        else:
-            done = 0
-            for row_id in (await work.session.scalars(select(table.c.id).where(where))).all():
-                values = {name: value(row_id) if callable(value) else value for name, value in holding.cleared.items()}
-                await work.session.execute(update(table).where(where, table.c.id == row_id).values(values))
-                done += 1
-        if done:
-            counts[holding.table] = done
+    async with beyond_wall(work.session):
+        for holding in (*(one for one in held if one.by_account), *(one for one in held if not one.by_account)):
+            done = await _destroy(work, holding, person)
+            if done:
+                counts[holding.table] = done
     work.session.expire_all()
     return counts
+
+
+async def _destroy(work: Work, holding: Holding, person: Person) -> int:
+    if holding.fate is Fate.KEEP:
+        return 0
+    table = Base.metadata.tables[holding.table]
+    where = _rows(work, holding, table, person)
+    if holding.fate is Fate.DELETE:
+        result = await work.session.execute(delete(table).where(where))
+        return int(result.rowcount)  # type: ignore[attr-defined] # a DELETE answers a CursorResult
+    found = (await work.session.scalars(select(table.c.id).where(where))).all()
+    for row_id in found:
+        values = {name: value(row_id) if callable(value) else value for name, value in holding.cleared.items()}
+        await work.session.execute(update(table).where(where, table.c.id == row_id).values(values))
+    return len(found)
