@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import encode_id
-from cityloom.modules.grid import forms
+from cityloom.core import questions as forms
 from cityloom.modules.grid import models as m
 from cityloom.modules.registry import service as registry
 from cityloom.testing.front import anonymous
@@ -162,13 +162,13 @@ values = (
 @given(st.dictionaries(st.sampled_from([q.code for q in QUESTIONS] + ["other"]), values), st.booleans())
 def test_whatever_is_answered_is_refused_or_fits(answers: dict[str, Any], is_met: bool) -> None:  # noqa: FBT001 - drawn
     try:
-        found = forms.checked_answers(QUESTIONS, answers, is_met=is_met)
+        found = forms.checked_answers(QUESTIONS, answers, is_complete=is_met)
     except Refusal:
         return
     assert "other" not in answers
     assert not is_met or "people" in found
     assert all(answers[code] == value for code, value in found.items())
-    assert forms.checked_answers(QUESTIONS, found, is_met=is_met) == found
+    assert forms.checked_answers(QUESTIONS, found, is_complete=is_met) == found
 
 
 async def test_a_report_of_the_day(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
+from cityloom.core.questions import Question, checked_answers
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.grid import events
 from cityloom.modules.grid import models as m
@@ -20,7 +21,6 @@ from cityloom.modules.grid.errors import (
     VisitNowhere,
     not_found,
 )
-from cityloom.modules.grid.forms import Question, checked_answers
 from cityloom.modules.grid.service import posts, rows
 from cityloom.modules.grid.service.days import bounds
 from cityloom.modules.grid.settings import settings_of
@@ -109,7 +109,7 @@ async def record_visit(  # noqa: PLR0913 - what is said of a visit
         visited_at=moment,
         method=method,
         outcome=outcome,
-        answers=checked_answers(questions, answers if answers is not None else {}, is_met=outcome == "MET"),
+        answers=checked_answers(questions, answers if answers is not None else {}, is_complete=outcome == "MET"),
         note=rows.checked_optional(note, "note", 1_000),
         area_id=area.id,
         area_path=area.path,
