@@ -44,7 +44,12 @@ class Question:
 
 
 def checked_answers(
-    questions: Sequence[Question], answers: object, *, is_complete: bool, name: str = "answers", longest: int = LONGEST_TEXT
+    questions: Sequence[Question],
+    answers: object,
+    *,
+    is_complete: bool,
+    name: str = "answers",
+    longest: int = LONGEST_TEXT,
 ) -> dict[str, Any]:
     """Answers by the questions' codes; refuses (`AnswersWrong`) what does not fit, naming the question.
 
@@ -62,7 +67,9 @@ def checked_answers(
         value = answers.get(question.code)
         if value is None or value in ("", []):
             if question.is_required and is_complete:
-                raise _wrong((name, question.code), f"{question.title_zh} 为必填", f"{question.title_en} must be answered")
+                raise _wrong(
+                    (name, question.code), f"{question.title_zh} 为必填", f"{question.title_en} must be answered"
+                )
             continue
         problem = _problem(question, value, longest)
         if problem is not None:

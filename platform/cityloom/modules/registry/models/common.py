@@ -46,7 +46,7 @@ def no_overlap(table: str, name: str, *columns: str, where: str | None = None) -
 
 
 def in_time(*columns: str) -> tuple[CheckConstraint | Index, ...]:
-    """The order of a period's days, the index that a move of areas needs, and one by time for each thing that is tied."""
+    """The order of a period's days, the index that a move of areas needs, and one by time for each tied thing."""
     return (
         CheckConstraint("until_on > from_on", name="period_ordered"),
         Index(None, "tenant_id", "area_path"),

@@ -1,4 +1,4 @@
-"""Ties in valid time: who lived in which household, which household in which dwelling, who owned what, from when to when.
+"""Ties in valid time: who lived in which household, which household in which dwelling, who owned what, and when.
 
 Of most ties a thing has one at a time, which the database holds. A tie lies where the thing lies today, its past ties
 included: whoever may see a resident sees where they lived before.
@@ -105,7 +105,7 @@ class VehicleHolding(Period, AreaScoped, TenantTable, Base):
 
 
 class DwellingTie(Period, AreaScoped, TenantTable, Base):
-    """A resident or an organisation owned or rented a dwelling, or hosted guests in it; it lies where the dwelling does.
+    """A resident or an organisation owned or rented a dwelling, or hosted in it; it lies where the dwelling does.
 
     Owners and tenants may be several at a time, each once; of hosts there is one.
     """

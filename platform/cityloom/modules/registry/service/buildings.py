@@ -23,14 +23,14 @@ _MOST_STOREYS, _LOWEST, _LARGEST_DM2 = 200, -9, 10_000_000
 
 
 def _building_values(values: BuildingValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
+    rules: dict[str, Any] = {
         "code": lambda v: checks.checked_text(v, "code", 40),
         "name": lambda v: checks.checked_text(v, "name", 100),
         "address": lambda v: checks.checked_optional(v, "address", 200),
         "storeys": lambda v: checks.checked_number(v, "storeys", 1, _MOST_STOREYS),
         "custom": lambda v: v or {},
     }
-    checked = {key: checks[key](value) for key, value in values.items() if key != "position"}
+    checked = {key: rules[key](value) for key, value in values.items() if key != "position"}
     if "position" in values:
         position = values["position"]
         checked["longitude"], checked["latitude"] = checked_centre(position) if position else (None, None)
@@ -38,7 +38,7 @@ def _building_values(values: BuildingValues) -> dict[str, Any]:
 
 
 def _dwelling_values(values: DwellingValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
+    rules: dict[str, Any] = {
         "unit": lambda v: checks.checked_optional(v, "unit", 20) or "",
         "number": lambda v: checks.checked_text(v, "number", 20),
         "floor": lambda v: checks.checked_number(v, "floor", _LOWEST, _MOST_STOREYS),
@@ -46,7 +46,7 @@ def _dwelling_values(values: DwellingValues) -> dict[str, Any]:
         "size_dm2": lambda v: checks.checked_number(v, "sizeDm2", 1, _LARGEST_DM2),
         "custom": lambda v: v or {},
     }
-    return {key: checks[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
 async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[BuildingValues]) -> m.Building:

@@ -106,7 +106,12 @@ _UNINTERESTING = frozenset({"tenant_id", "id", "version", "created_at", "changed
 
 
 def audit(
-    work: Work, action: str, row: Link, *, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
+    work: Work,
+    action: str,
+    row: Any,  # noqa: ANN401 - one of six models
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> None:
     """Note a change in the audit log."""
     work.audit(AuditEntry(action=action, object_tag=TAGS[type(row)], object_id=row.id, before=before, after=after))

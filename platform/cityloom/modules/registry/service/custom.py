@@ -54,7 +54,7 @@ def may_restricted(rights: Rights) -> bool:
 
 
 def _checked(values: FieldValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
+    rules: dict[str, Any] = {
         "title_zh": lambda v: checked_text(v, "titleZh", 100),
         "title_en": lambda v: checked_text(v, "titleEn", 100),
         "is_required": bool,
@@ -62,7 +62,7 @@ def _checked(values: FieldValues) -> dict[str, Any]:
         "position": lambda v: checked_number(v, "position", 0, LAST_POSITION),
         "is_retired": bool,
     }
-    return {key: checks[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
 def demand_choices(kind: str, choices: Sequence[str], *, kept: Sequence[str] = ()) -> None:
@@ -167,7 +167,7 @@ async def answers(work: Work, thing: Any, given: object, *, is_new: bool) -> Ans
     fields = await fields_of(work, THINGS[type(thing)])
     if not fields and not given:
         return Answers()
-    writable = [one for one in fields if one.sensitivity == "PLAIN" or may_restricted(work.rights)]
+    writable = [one for one in fields if _may(work, one)]
     if isinstance(given, dict):
         _demand_writable(fields, writable, given)
     present = {} if is_new else await _present(work, thing, writable)
@@ -208,6 +208,16 @@ async def fields_of(work: Work, thing: str) -> Sequence[m.CustomField]:
         .order_by(m.CustomField.position, m.CustomField.id)
     )
     return rows.all()
+
+
+async def answered(work: Work, thing: Any) -> dict[str, Any]:  # noqa: ANN401 - one of six models
+    """What a thing answers to the city's own fields, by code, as far as the caller may see it."""
+    fields = await fields_of(work, THINGS[type(thing)])
+    return await _present(work, thing, [one for one in fields if _may(work, one)])
+
+
+def _may(work: Work, one: m.CustomField) -> bool:
+    return one.sensitivity == "PLAIN" or may_restricted(work.rights)
 
 
 def _demand_writable(

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 def _values(values: HouseholdValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
+    rules: dict[str, Any] = {
         "number": lambda v: checks.checked_text(v, "number", 40),
         "kind": lambda v: checks.checked_choice(v, "kind", m.HOUSEHOLD_KINDS),
         "custom": lambda v: v or {},
     }
-    return {key: checks[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
-async def create_household(
+async def create_household(  # noqa: PLR0913 - what is said of a household
     work: Work,
     *,
     number: str,

@@ -43,13 +43,13 @@ class Holder:
 
 
 def _values(values: OrganisationValues) -> dict[str, Any]:
-    checks_: dict[str, Any] = {
+    rules: dict[str, Any] = {
         "name": lambda v: checks.checked_text(v, "name", _NAME_LIMIT),
         "kind": lambda v: checks.checked_choice(v, "kind", m.ORGANISATION_KINDS),
         "credit_code": lambda v: None if v is None else papers.checked_credit_code(v),
         "custom": lambda v: v or {},
     }
-    return {key: checks_[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
 async def _put(work: Work, place: Place, permission: str) -> tuple[dict[str, UUID], UUID, str]:

@@ -175,7 +175,7 @@ async def end_tie(work: Work, tie_id: UUID | None, *, until_on: date | None = No
     return tie
 
 
-async def seen(work: Work, model: type[m.Resident | m.Organisation], row_id: UUID | None, name: str) -> UUID:
+async def seen(work: Work, model: type[chain.Link], row_id: UUID | None, name: str) -> UUID:
     """Somebody whom the caller may see, and who cannot go away until the work ends; refuses (`NotFound`)."""
     if row_id is None:
         raise not_found(model.__tablename__, (name,))

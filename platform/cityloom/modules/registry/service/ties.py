@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A tie that a thing has one of at a time: its table, the column of the thing, and the columns of what it is tied to.
+    """A tie of which a thing has one at a time: its table, the thing's column, and the columns of what it is tied to.
 
     The thing has columns of the same names, which hold what it is tied to today.
     """
