@@ -8,7 +8,7 @@ import strawberry
 from strawberry.types.unset import UNSET
 
 from cityloom.graph import bound as b
-from cityloom.modules.areas.api.inputs import PositionInput
+from cityloom.modules.areas.api.inputs import AreaPlanCount, PositionInput
 from cityloom.modules.registry.api.custom import GIVEN
 from cityloom.modules.registry.api.words import Departure, DwellingUse, HouseholdKind, Relationship, Sex
 
@@ -54,6 +54,25 @@ class BuildingMoveInput:
     id: b.ID = strawberry.field(description="The building; everything in it goes along.")
     area_id: b.ID = strawberry.field(description="The area that it lies in from now on.")
     version: int | None = strawberry.field(default=None, description=VERSION)
+
+
+@b.input_type(description="A building that is thought of as lying in another area.")
+class BuildingMovePlanInput:
+    """See `service.plan_building_move`."""
+
+    id: b.ID = strawberry.field(description="The building.")
+    area_id: b.ID = strawberry.field(description="The area that it would lie in.")
+
+
+@b.output_type(description="What putting a building into another area would touch. Nothing is changed by asking.")
+class BuildingMovePlan:
+    """See `service.plan_building_move`."""
+
+    former_area_id: b.ID = strawberry.field(description="The area that it lies in today.")
+    former_area_name: str = strawberry.field(description="Its name.")
+    area_id: b.ID = strawberry.field(description="The area that it would lie in.")
+    area_name: str = strawberry.field(description="Its name.")
+    counts: list[AreaPlanCount] = strawberry.field(description="What would go along, by sort: what the building holds.")
 
 
 @b.input_type(description="A new dwelling.")

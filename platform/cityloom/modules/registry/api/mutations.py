@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cityloom.core.errors import InvalidInput
-from cityloom.core.ids import decode_id
+from cityloom.core.ids import decode_id, encode_id
 from cityloom.core.work import Work
+from cityloom.graph import bound as b
 from cityloom.graph.given import given, word
 from cityloom.graph.mutations import mutation, mutation_root
-from cityloom.modules.areas.api.inputs import position_of
+from cityloom.modules.areas.api.inputs import plan_counts, position_of
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry import service
 from cityloom.modules.registry.api import inputs as i
@@ -132,6 +133,18 @@ async def leave(work: Work, input: i.ResidentLeaveInput) -> m.Resident:  # noqa:
 
 
 # A mutation's arguments are the client's; the id of what is recorded is one only in `fieldwork`.
+async def _plan_building_move(work: Work, input: i.BuildingMovePlanInput) -> i.BuildingMovePlan:  # noqa: A002 - the argument's name in GraphQL
+    area_id = id_in(work, input.area_id, "area", "areaId")
+    plan = await service.plan_building_move(work, id_in(work, input.id, "bldg"), area_id)
+    return i.BuildingMovePlan(
+        former_area_id=b.ID(encode_id("area", work.tenant_id, plan.former.id)),
+        former_area_name=plan.former.name,
+        area_id=b.ID(encode_id("area", work.tenant_id, plan.new.id)),
+        area_name=plan.new.name,
+        counts=plan_counts(plan.counts),
+    )
+
+
 async def _create_dwelling(work: Work, input: i.DwellingCreateInput) -> m.Dwelling:  # noqa: A002 - the argument's name in GraphQL
     return await create_dwelling(work, input)
 
@@ -150,6 +163,11 @@ class RegistryMutation:
 
     building_create: Building = mutation(_create_building, "Record a building in an area.")
     building_change: Building = mutation(change_building, "Change a building.")
+    building_move_plan: i.BuildingMovePlan = mutation(
+        _plan_building_move,
+        "See what putting a building into another area would touch; changes nothing.",
+        changes=False,
+    )
     building_move: Building = mutation(
         _move_building, "Put a building into another area, with its dwellings, households and residents."
     )

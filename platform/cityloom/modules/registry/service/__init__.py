@@ -8,6 +8,7 @@ from cityloom.modules.registry.service.buildings import (
     create_dwelling,
     move_building,
     move_dwelling,
+    plan_building_move,
 )
 from cityloom.modules.registry.service.custom import (
     change_field,
@@ -85,6 +86,7 @@ __all__ = [
     "move_household",
     "move_organisation",
     "move_resident",
+    "plan_building_move",
     "record_household_stay",
     "record_resident_stay",
     "remove_household_stay",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
 from cityloom.core.ids import new_id
 from cityloom.modules.areas.service import checked_centre
-from cityloom.modules.areas.tree import civil_day, place_in
+from cityloom.modules.areas.tree import area_of, civil_day, place_in
 from cityloom.modules.registry import events
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.errors import DwellingEnded
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from cityloom.core.work import Work
+    from cityloom.modules.areas.models import Area
     from cityloom.modules.registry.service.values import BuildingValues, DwellingValues
 
 _MOST_STOREYS, _LOWEST, _LARGEST_DM2 = 200, -9, 10_000_000
@@ -75,6 +77,25 @@ async def change_building(
         fields = tuple(sorted(values))
         work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
     return building
+
+
+@dataclass(frozen=True, slots=True)
+class BuildingPlan:
+    """What putting a building into another area touches: rows by table, and both areas."""
+
+    former: Area
+    new: Area
+    counts: dict[str, int]
+
+
+async def plan_building_move(work: Work, building_id: UUID | None, area_id: UUID | None) -> BuildingPlan:
+    """What `move_building` would touch; changes nothing and refuses what that refuses."""
+    action = "registry.building.move"
+    area = await place_in(work, area_id)
+    building = await chain.reach(work, m.Building, building_id, action)
+    work.authorise(action, area_path=area.path)
+    former = await area_of(work, building.area_id)
+    return BuildingPlan(former, area, await chain.inside(work, building))
 
 
 async def move_building(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
@@ -129,72 +129,106 @@ def shown(values: dict[str, Any], secret: frozenset[str]) -> dict[str, Any]:
     }
 
 
+#: Tables with the condition on their rows, what hangs on a row before the row itself.
+Carried = list[tuple[type[Any], ColumnElement[bool]]]
+
+
 async def relocate_building(work: Work, building: m.Building, area_id: UUID, area_path: str) -> None:
     """Put a building and everything in it into an area."""
-    await _place(work, m.Building, m.Building.id == building.id, area_id, area_path)
-    await _relocate_organisations(work, m.Organisation.building_id == building.id, area_id, area_path)
-    await _relocate_dwellings(work, m.Dwelling.building_id == building.id, area_id, area_path)
+    await _relocate(work, _building(m.Building.id == building.id), area_id, area_path)
 
 
 async def relocate_dwelling(work: Work, dwelling: m.Dwelling, area_id: UUID, area_path: str) -> None:
     """Put a dwelling and everything in it into an area."""
-    await _relocate_dwellings(work, m.Dwelling.id == dwelling.id, area_id, area_path)
+    await _relocate(work, _dwellings(m.Dwelling.id == dwelling.id), area_id, area_path)
 
 
 async def relocate_household(work: Work, household: m.Household, area_id: UUID, area_path: str) -> None:
     """Put a household and everybody in it into an area."""
-    await _relocate_households(work, m.Household.id == household.id, area_id, area_path)
+    await _relocate(work, _households(m.Household.id == household.id), area_id, area_path)
 
 
 async def relocate_resident(work: Work, resident: m.Resident, area_id: UUID, area_path: str) -> None:
     """Put a resident, with past stays and vehicles, into an area."""
-    await _relocate_residents(work, m.Resident.id == resident.id, area_id, area_path)
+    await _relocate(work, _residents(m.Resident.id == resident.id), area_id, area_path)
 
 
 async def relocate_organisation(work: Work, organisation: m.Organisation, area_id: UUID, area_path: str) -> None:
     """Put an organisation, with past premises and vehicles, into an area."""
-    await _relocate_organisations(work, m.Organisation.id == organisation.id, area_id, area_path)
+    await _relocate(work, _organisations(m.Organisation.id == organisation.id), area_id, area_path)
 
 
 async def relocate_vehicle(work: Work, vehicle: m.Vehicle, area_id: UUID, area_path: str) -> None:
     """Put a vehicle, with its past holders, into an area."""
-    await _relocate_vehicles(work, m.Vehicle.id == vehicle.id, area_id, area_path)
+    await _relocate(work, _vehicles(m.Vehicle.id == vehicle.id), area_id, area_path)
 
 
-async def _relocate_dwellings(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
+async def inside(work: Work, building: m.Building) -> dict[str, int]:
+    """How many rows of each table would go along with a building; tables without any are left out."""
+    counts: dict[str, int] = {}
+    for model, which in reversed(_building(m.Building.id == building.id)):
+        found = await work.session.scalar(select(func.count()).select_from(model).where(which))
+        if found:
+            name = model.__tablename__
+            counts[name] = counts.get(name, 0) + found
+    return counts
+
+
+def _building(which: ColumnElement[bool]) -> Carried:
+    buildings = select(m.Building.id).where(which).scalar_subquery()
+    return [
+        *_dwellings(m.Dwelling.building_id.in_(buildings)),
+        *_organisations(m.Organisation.building_id.in_(buildings)),
+        (m.Building, which),
+    ]
+
+
+def _dwellings(which: ColumnElement[bool]) -> Carried:
     dwellings = select(m.Dwelling.id).where(which).scalar_subquery()
-    await _place(work, m.Dwelling, which, area_id, area_path)
-    for model in (m.DwellingUsage, m.DwellingTie):
-        await _place(work, model, model.dwelling_id.in_(dwellings), area_id, area_path)
-    await _relocate_organisations(work, m.Organisation.dwelling_id.in_(dwellings), area_id, area_path)
-    await _relocate_households(work, m.Household.dwelling_id.in_(dwellings), area_id, area_path)
+    return [
+        *_households(m.Household.dwelling_id.in_(dwellings)),
+        *_organisations(m.Organisation.dwelling_id.in_(dwellings)),
+        (m.DwellingTie, m.DwellingTie.dwelling_id.in_(dwellings)),
+        (m.DwellingUsage, m.DwellingUsage.dwelling_id.in_(dwellings)),
+        (m.Dwelling, which),
+    ]
 
 
-async def _relocate_households(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
+def _households(which: ColumnElement[bool]) -> Carried:
     households = select(m.Household.id).where(which).scalar_subquery()
-    await _relocate_residents(work, m.Resident.household_id.in_(households), area_id, area_path)
-    await _place(work, m.HouseholdStay, m.HouseholdStay.household_id.in_(households), area_id, area_path)
-    await _place(work, m.Household, which, area_id, area_path)
+    return [
+        *_residents(m.Resident.household_id.in_(households)),
+        (m.HouseholdStay, m.HouseholdStay.household_id.in_(households)),
+        (m.Household, which),
+    ]
 
 
-async def _relocate_residents(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
+def _residents(which: ColumnElement[bool]) -> Carried:
     residents = select(m.Resident.id).where(which).scalar_subquery()
-    await _relocate_vehicles(work, m.Vehicle.resident_id.in_(residents), area_id, area_path)
-    await _place(work, m.ResidentStay, m.ResidentStay.resident_id.in_(residents), area_id, area_path)
-    await _place(work, m.Resident, which, area_id, area_path)
+    return [
+        *_vehicles(m.Vehicle.resident_id.in_(residents)),
+        (m.ResidentStay, m.ResidentStay.resident_id.in_(residents)),
+        (m.Resident, which),
+    ]
 
 
-async def _relocate_organisations(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
+def _organisations(which: ColumnElement[bool]) -> Carried:
     organisations = select(m.Organisation.id).where(which).scalar_subquery()
-    await _relocate_vehicles(work, m.Vehicle.organisation_id.in_(organisations), area_id, area_path)
-    await _place(work, m.OrganisationStay, m.OrganisationStay.organisation_id.in_(organisations), area_id, area_path)
-    await _place(work, m.Organisation, which, area_id, area_path)
+    return [
+        *_vehicles(m.Vehicle.organisation_id.in_(organisations)),
+        (m.OrganisationStay, m.OrganisationStay.organisation_id.in_(organisations)),
+        (m.Organisation, which),
+    ]
 
 
-async def _relocate_vehicles(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
+def _vehicles(which: ColumnElement[bool]) -> Carried:
     vehicles = select(m.Vehicle.id).where(which).scalar_subquery()
-    await _place(work, m.VehicleHolding, m.VehicleHolding.vehicle_id.in_(vehicles), area_id, area_path)
-    await _place(work, m.Vehicle, which, area_id, area_path)
+    return [(m.VehicleHolding, m.VehicleHolding.vehicle_id.in_(vehicles)), (m.Vehicle, which)]
+
+
+async def _relocate(work: Work, carried: Carried, area_id: UUID, area_path: str) -> None:
+    for model, which in carried:
+        await _place(work, model, which, area_id, area_path)
 
 
 async def _place(work: Work, model: type[Any], which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
