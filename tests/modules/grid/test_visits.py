@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cityloom.core import questions as forms
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import encode_id
-from cityloom.core import questions as forms
 from cityloom.modules.grid import models as m
 from cityloom.modules.registry import service as registry
 from cityloom.testing.front import anonymous

@@ -43,7 +43,7 @@ async def record_resident_stay(
 
 async def correct_resident_stay(work: Work, stay_id: UUID | None, **changes: Any) -> m.ResidentStay:  # noqa: ANN401 - days and an id
     """Set days or the household of a stay right; refuses what `ties.correct` and `chain.reach` refuse."""
-    stay: m.ResidentStay = await ties.reach_stay(work, ties.RESIDENCE, stay_id)
+    stay: m.ResidentStay = await ties.reach_tie(work, m.ResidentStay, stay_id, "resident", RESIDENT)
     resident = await _of(work, m.Resident, stay.resident_id, RESIDENT)
     if "household_id" in changes:
         changes["household_id"] = (await _place(work, m.Household, changes["household_id"], RESIDENT, "householdId")).id
@@ -53,7 +53,7 @@ async def correct_resident_stay(work: Work, stay_id: UUID | None, **changes: Any
 
 async def remove_resident_stay(work: Work, stay_id: UUID | None) -> m.Resident:
     """Take back a stay that never was; answers the resident. Refuses `NotFound`, `Forbidden`, `TieToday`."""
-    stay: m.ResidentStay = await ties.reach_stay(work, ties.RESIDENCE, stay_id)
+    stay: m.ResidentStay = await ties.reach_tie(work, m.ResidentStay, stay_id, "resident", RESIDENT)
     resident = await _of(work, m.Resident, stay.resident_id, RESIDENT)
     await ties.remove(work, stay)
     await _told(work, RESIDENT, resident, before=_period(stay, "household_id"))
@@ -73,7 +73,7 @@ async def record_household_stay(
 
 async def correct_household_stay(work: Work, stay_id: UUID | None, **changes: Any) -> m.HouseholdStay:  # noqa: ANN401 - days and an id
     """Set days or the dwelling of a stay right; refuses what `ties.correct` and `chain.reach` refuse."""
-    stay: m.HouseholdStay = await ties.reach_stay(work, ties.LODGING, stay_id)
+    stay: m.HouseholdStay = await ties.reach_tie(work, m.HouseholdStay, stay_id, "household", HOUSEHOLD)
     household = await _of(work, m.Household, stay.household_id, HOUSEHOLD)
     if "dwelling_id" in changes:
         changes["dwelling_id"] = (await _place(work, m.Dwelling, changes["dwelling_id"], HOUSEHOLD, "dwellingId")).id
@@ -83,7 +83,7 @@ async def correct_household_stay(work: Work, stay_id: UUID | None, **changes: An
 
 async def remove_household_stay(work: Work, stay_id: UUID | None) -> m.Household:
     """Take back a stay that never was; answers the household. Refuses `NotFound`, `Forbidden`, `TieToday`."""
-    stay: m.HouseholdStay = await ties.reach_stay(work, ties.LODGING, stay_id)
+    stay: m.HouseholdStay = await ties.reach_tie(work, m.HouseholdStay, stay_id, "household", HOUSEHOLD)
     household = await _of(work, m.Household, stay.household_id, HOUSEHOLD)
     await ties.remove(work, stay)
     await _told(work, HOUSEHOLD, household, before=_period(stay, "dwelling_id"))
@@ -151,10 +151,7 @@ async def end_tie(work: Work, tie_id: UUID | None, *, until_on: date | None = No
     `DateOutOfRange`.
     """
     day = checks.checked_day(work, until_on or civil_day(work.now()), "untilOn")
-    tie: m.DwellingTie | None = await work.session.get(m.DwellingTie, (work.tenant_id, tie_id), populate_existing=True)
-    work.authorise(TIE)
-    if tie is None:
-        raise not_found("dwelling_ties", ("id",))
+    tie: m.DwellingTie = await ties.reach_tie(work, m.DwellingTie, tie_id, "dwelling", TIE)
     dwelling = await chain.reach(work, m.Dwelling, tie.dwelling_id, TIE)
     if tie.until_on is not None:
         raise TieToday(path=("id",))

@@ -122,13 +122,18 @@ async def remove(work: Work, stay: Any) -> None:  # noqa: ANN401 - of one of fiv
     await work.session.flush()
 
 
-async def reach_stay(work: Work, track: Track, stay_id: UUID | None) -> Any:  # noqa: ANN401 - of one of five models
-    """A recorded tie, locked; refuses (`NotFound`). The caller's rights are asked of the thing."""
+async def reach_tie(work: Work, model: type[Any], tie_id: UUID | None, thing: str, permission: str) -> Any:  # noqa: ANN401 - of one of six models
+    """A recorded tie of a thing (`resident`, `household` …), locked, for a caller who may do this to the thing.
+
+    Refuses (`NotFound`) what is absent or may not be seen; the rest is asked of the thing.
+    """
     found = await work.session.scalar(
-        select(track.model).where(track.model.id == stay_id).with_for_update().execution_options(populate_existing=True)
+        select(model).where(model.id == tie_id).with_for_update().execution_options(populate_existing=True)
     )
-    if found is None:
-        raise not_found(track.model.__tablename__, ("id",))
+    seen = work.rights.scope(f"registry.{thing}.read")
+    if found is None or seen is None or not seen.covers(found.area_path):
+        work.authorise(permission)
+        raise not_found(model.__tablename__, ("id",))
     return found
 
 
