@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cityloom.testing.front import Front
     from tests.modules.registry.conftest import Town
 
-DEFINE = mutation("customFieldDefine", "CustomField", "id version code choices")
+DEFINE = mutation("customFieldDefine", "CustomField", "id version called: code choices")
 CHANGE_FIELD = mutation("customFieldChange", "CustomField", "version choices isRetired")
 CHANGE = mutation("residentChange", "Resident", "version custom customRestricted")
 FIELDS: list[dict[str, Any]] = [
@@ -36,7 +36,7 @@ async def define(front: Front, caller: Principal) -> dict[str, str]:
         given = {"thing": "RESIDENT", "position": position, **field}
         answer = (await front.data(caller, DEFINE, {"input": given}))["customFieldDefine"]
         assert answer["__typename"] == "CustomField", answer
-        ids[answer["code"]] = answer["id"]
+        ids[answer["called"]] = answer["id"]
     return ids
 
 

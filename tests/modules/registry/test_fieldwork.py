@@ -29,6 +29,7 @@ SUBMIT = (
 RIGHTS = (
     "areas.area.read",
     "registry.fieldwork.submit",
+    "registry.building.read",
     *(f"registry.{thing}.{verb}" for thing in ("dwelling", "household", "resident") for verb in ("read", "create")),
     "registry.resident.change",
     "registry.resident.move",
@@ -59,7 +60,9 @@ async def handset(front: Front, town: Town, clock: ManualClock) -> Handset:
     """The handset of the worker of s1c1g1, who sees masks of phone numbers."""
     caller = town.tree.someone(*RIGHTS, at="s1c1g1", fields={"registry.resident.phone": FieldAccess.MASKED})
     async with front.works.begin(town.tree.administrator) as work:
-        work.session.add(Account(id=caller.account_id, login="worker", name="worker", kind="STAFF", created_at=clock.now()))
+        work.session.add(
+            Account(id=caller.account_id, login="worker", name="worker", kind="STAFF", created_at=clock.now())
+        )
     return Handset(front, caller, clock)
 
 

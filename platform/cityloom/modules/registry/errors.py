@@ -239,9 +239,16 @@ class FieldCodeMalformed(Refusal):
 
 
 class FieldChoicesWrong(Refusal):
-    """A field of choices has 1 to {limit} different ones, any other field none, and those in use stay."""
+    """A field of choices has 1 to {limit} different ones without `|`, any other field none; those there are stay."""
 
-    zh = "选择类字段须有 1 至 {limit} 个不重复的选项,其他字段不得有;已使用的选项须保留。"
+    zh = "选择类字段须有 1 至 {limit} 个不重复且不含 | 的选项,其他字段不得有;已有的选项须保留。"
+
+
+class FieldKindFixed(Refusal):
+    """What the field {field} asks for, and who may see it, cannot be changed: take a new code."""
+
+    code = RefusalCode.CONFLICT
+    zh = "字段 {field} 的类型和敏感级别不可更改:请使用新的代码。"
 
 
 class FieldRestricted(Refusal):

@@ -33,6 +33,7 @@ from cityloom.modules.registry.api.ties import (
     VehicleTies,
 )
 from cityloom.modules.registry.events import EVENTS
+from cityloom.modules.registry.pack import RegistryPart
 from cityloom.modules.registry.permissions import PERMISSIONS
 
 MODULE = Module(
@@ -75,5 +76,6 @@ MODULE = Module(
             CustomField,
         ),
     ),
+    pack_parts=(RegistryPart(),),
     events=EVENTS,
 )

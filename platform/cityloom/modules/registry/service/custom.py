@@ -69,6 +69,8 @@ def demand_choices(kind: str, choices: Sequence[str], *, kept: Sequence[str] = (
     """Refuse (`FieldChoicesWrong`) choices of a field that has none, the reverse, or without those that are kept."""
     has_any = kind in {CHOICE, CHOICES}
     fits = len(set(choices)) == len(choices) <= MOST_CHOICES and all(0 < len(one) <= LONGEST_CHOICE for one in choices)
+    # A pack sets choices apart by `|`.
+    fits = fits and not any("|" in one for one in choices)
     if bool(choices) is not has_any or not fits or not set(kept) <= set(choices):
         raise FieldChoicesWrong(path=("choices",), limit=MOST_CHOICES)
 
