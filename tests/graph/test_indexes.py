@@ -177,6 +177,9 @@ async def _fill(admin: asyncpg.Connection[asyncpg.Record], table: sa.Table, tena
             if match := re.fullmatch(r"(\w+) IN \(([^)]*)\)", text):
                 words[match[1]] = re.findall(r"'([^']*)'", match[2])
             await admin.execute(f'ALTER TABLE {table.name} DROP CONSTRAINT "{_name(constraint, table)}"')
+    for column in table.columns:
+        if column.computed is not None and not column.nullable:
+            await admin.execute(f"ALTER TABLE {table.name} ALTER COLUMN {column.name} DROP NOT NULL")
     columns = [c for c in table.columns if c.computed is None]
     names = ", ".join(f'"{c.name}"' for c in columns)
     values = ", ".join(_value(c, words.get(c.name)) for c in columns)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cityloom.core import questions as forms
 from cityloom.core.errors import Refusal
-from cityloom.core.ids import encode_id
+from cityloom.core.ids import encode_id, new_id
 from cityloom.modules.grid import models as m
 from cityloom.modules.registry import service as registry
 from cityloom.testing.front import anonymous
@@ -147,6 +147,23 @@ async def test_visits_that_cannot_be(
     given_["changes"] = [{"id": home[one["id"]]} for one in given_.get("changes", [])]
     refused = await probe.refused(roster.principal("worker", at="s1"), RECORD, {"input": given_})
     assert refused[1] == reason
+
+
+async def test_a_visit_of_a_handset_is_recorded_once(
+    probe: Probe, roster: Roster, home: dict[str, str], clock: ManualClock
+) -> None:
+    worker = roster.principal("worker", at="s1c1g1")
+    client_id = new_id(int(clock.now().timestamp() * 1000))
+    given_ = {"clientId": str(client_id), "dwellingId": home["dwelling"], "outcome": "MET"}
+    made = await probe.done(worker, RECORD, {"input": given_})
+    assert made["id"].endswith(client_id.hex)
+    before = await probe.front.footprint(probe.tenant_id)
+    again = await probe.front.data(worker, RECORD, {"input": given_})
+    assert again["visitRecord"]["id"] == made["id"]
+    assert await probe.front.footprint(probe.tenant_id) == before
+    for wrong in ("nonsense", str(new_id(0))):
+        refused = await probe.refused(worker, RECORD, {"input": {**given_, "clientId": wrong}})
+        assert refused == ("INVALID_INPUT", "CLIENT_ID_WRONG")
 
 
 values = (

@@ -24,7 +24,7 @@ from cityloom.modules.registry.api import holder_changes as h
 from cityloom.modules.registry.api import inputs as i
 from cityloom.modules.registry.api import life
 from cityloom.modules.registry.api import mutations as chain
-from cityloom.modules.registry.errors import ChangeAmbiguous, ClientIdWrong
+from cityloom.modules.registry.errors import ChangeAmbiguous
 from cityloom.modules.registry.service import fieldwork
 
 if TYPE_CHECKING:
@@ -150,6 +150,7 @@ KINDS = {
 
 
 async def _submit(work: Work, input: FieldChangesSubmitInput) -> FieldChangesSubmitted:  # noqa: A002 - the argument's name in GraphQL
+    work.authorise(fieldwork.SUBMIT)
     changes = [_change(work, one, at) for at, one in enumerate(input.changes)]
     outcomes = await fieldwork.submit(work, changes)
     texts = [one.client_id for one in input.changes]
@@ -163,10 +164,7 @@ def _change(work: Work, given_: FieldChangeInput, at: int) -> fieldwork.Change:
     if len(named) != 1:
         raise ChangeAmbiguous(path=("changes", at))
     kind, input_ = KINDS[named[0]], getattr(given_, named[0])
-    try:
-        client_id = UUID(given_.client_id)
-    except ValueError:
-        raise ClientIdWrong(path=("changes", at, "clientId")) from None
+    client_id = fieldwork.checked_client_id(work, given_.client_id, "changes", at, "clientId")
     subject_id = None if kind.is_new else split_id(input_.id, work.tenant_id, path=("changes", str(at), "id"))[1]
 
     async def carry_out(row_id: UUID) -> Any:  # noqa: ANN401 - one of six models

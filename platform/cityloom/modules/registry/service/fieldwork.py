@@ -6,6 +6,7 @@ of something that has changed meanwhile is not made, and both versions are told;
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ class Outcome:
 async def submit(work: Work, changes: Sequence[Change]) -> list[Outcome]:
     """Carry changes out in their order, each for itself.
 
-    Refuses (`Forbidden`, `ChangesTooMany`, `ClientIdWrong`) the batch as a whole only where ids are no ids, or twice.
+    Refuses (`Forbidden`, `ChangesTooMany`, `ClientIdWrong`) the batch as a whole: of nobody, too long, an id twice.
     """
     work.authorise(SUBMIT)
     account_id = work.principal.account_id
@@ -92,9 +93,8 @@ async def submit(work: Work, changes: Sequence[Change]) -> list[Outcome]:
     if not 0 < len(changes) <= MOST_CHANGES:
         raise ChangesTooMany(path=("changes",), limit=MOST_CHANGES)
     ids = [one.client_id for one in changes]
-    for at, one in enumerate(changes):
-        if not _is_fresh(work, one.client_id) or ids.index(one.client_id) != at:
-            raise ClientIdWrong(path=("changes", at, "clientId"))
+    if len(set(ids)) < len(ids):
+        raise ClientIdWrong(path=("changes",))
     # A batch that is sent twice at a time is carried out once: the second waits for the first.
     key = {"key": f"registry.fieldwork.{work.tenant_id}.{account_id}"}
     await work.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
@@ -186,9 +186,12 @@ async def _custom_differences(work: Work, row: Any, value: object) -> list[Diffe
     ]
 
 
-def _is_fresh(work: Work, client_id: UUID) -> bool:
-    """Whether an id is a UUIDv7 of the time in which a handset can have been away."""
-    if client_id.version != _VERSION:
-        return False
-    made_at = datetime.fromtimestamp((client_id.int >> 80) / 1_000, UTC)
-    return work.now() - LONGEST_AWAY <= made_at <= work.now() + _CLOCKS_DIFFER
+def checked_client_id(work: Work, value: str, *path: str | int) -> UUID:
+    """An id that a handset made: a UUIDv7 of the time in which it can have been away; refuses (`ClientIdWrong`)."""
+    with suppress(ValueError):
+        found = UUID(value)
+        if found.version == _VERSION:
+            made_at = datetime.fromtimestamp((found.int >> 80) / 1_000, UTC)
+            if work.now() - LONGEST_AWAY <= made_at <= work.now() + _CLOCKS_DIFFER:
+                return found
+    raise ClientIdWrong(path=path)
