@@ -66,6 +66,8 @@ async def test_moves_become_ties_and_ties_moves(before: str) -> None:
     try:
         await admin.execute("SET session_replication_role = replica")
         insert = "INSERT INTO {} (tenant_id, id, {}, area_id, area_path, created_at) VALUES ($1, $2, {}, $3, 'a.', $4)"
+        area = "INSERT INTO areas (tenant_id, id, code, name, kind, label, path, depth, position)"
+        await admin.execute(f"{area} VALUES ($1, $2, 'A', 'A', 'CITY', 10, 'a.', 0, 1)", TENANT, AREA)
         for n, one in enumerate(doors):
             sql = insert.format("dwellings", "building_id, number, use", f"gen_random_uuid(), '{n}', 'OWNED'")
             await admin.execute(sql, TENANT, one, AREA, RECORDED)

@@ -75,8 +75,9 @@ async def record_visit(  # noqa: PLR0913 - what is said of a visit
     """The caller visited a dwelling, a household or both, in an area where they hold a post, or below or above it.
 
     `answers` fit the current version of the form with this code. A visit during a patrol of the caller's is tied to it.
-    Under a `client_id` that the caller has recorded a visit with already, that visit is answered. Refuses (`Forbidden`, `NotFound`, `VisitNowhere`, `NotYours`, `NotPostedHere`, `MomentWrong`, `AnswersWrong`,
-    `ChangesTooMany`, `TextTooLong`).
+    Under a `client_id` that the caller has recorded a visit with already, that visit is answered. Refuses
+    (`Forbidden`, `NotFound`, `VisitNowhere`, `NotYours`, `NotPostedHere`, `MomentWrong`, `AnswersWrong`,
+    `ChangesTooMany`, `TextTooLong`, `ClientIdWrong`).
     """
     work.authorise(RECORD)
     account_id = rows.caller(work)
