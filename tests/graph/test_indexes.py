@@ -273,11 +273,12 @@ CUSTOM = {
 
 #: One field for each kind of thing has all of the answers: a filter has to find its one, not read those of the field.
 ANSWERED = """
-    UPDATE custom_fields SET sensitivity = 'PLAIN';
+    UPDATE custom_fields SET sensitivity = 'PLAIN', thing = (
+      ARRAY['BUILDING', 'DWELLING', 'HOUSEHOLD', 'RESIDENT', 'ORGANISATION', 'VEHICLE'])[1 + position / 6 % 6];
     UPDATE custom_values AS v SET field_id = f.id FROM (
       SELECT tenant_id, id, row_number() OVER (PARTITION BY tenant_id ORDER BY thing) - 1 AS number
       FROM (SELECT DISTINCT ON (tenant_id, thing) * FROM custom_fields ORDER BY tenant_id, thing, id) AS first
-    ) AS f WHERE f.tenant_id = v.tenant_id AND f.number = v.position % 6
+    ) AS f WHERE f.tenant_id = v.tenant_id AND f.number = v.position / 6 % 6
 """
 A_FIELD = "SELECT id, code FROM custom_fields WHERE tenant_id = $1 AND thing = $2 ORDER BY id LIMIT 1"
 

@@ -52,12 +52,13 @@ async def test_only_who_may_defines_fields(front: Front, town: Town, other: Town
     before = await front.footprint(tree.tenant_id)
     for caller in (anonymous(tree.tenant_id), tree.someone("registry.field.read")):
         assert (await front.data(caller, DEFINE, given))["customFieldDefine"]["code"] == "FORBIDDEN"
-    for change, reason in (
+    bad: list[tuple[dict[str, Any], str]] = [
         ({"code": "Upper"}, "FIELD_CODE_MALFORMED"),
         ({"choices": []}, "FIELD_CHOICES_WRONG"),
         ({"kind": "TEXT"}, "FIELD_CHOICES_WRONG"),
         ({"titleZh": ""}, "TEXT_MALFORMED"),
-    ):
+    ]
+    for change, reason in bad:
         refused = await front.data(tree.administrator, DEFINE, {"input": {**given["input"], **change}})
         assert refused["customFieldDefine"]["reason"] == reason, change
     assert await front.footprint(tree.tenant_id) == before
@@ -68,7 +69,8 @@ async def test_only_who_may_defines_fields(front: Front, town: Town, other: Town
     assert after["outbox"] - before["outbox"] == len(FIELDS) == after["custom_fields"]
     foreign = await front.data(other.tree.administrator, CHANGE_FIELD, {"input": {"id": ids["needs"], "position": 9}})
     assert foreign["customFieldChange"]["code"] == "NOT_FOUND"
-    for change, reason in (({"choices": ["送餐"]}, "FIELD_CHOICES_WRONG"), ({"version": 9}, "CHANGED_MEANWHILE")):
+    bad = [({"choices": ["送餐"]}, "FIELD_CHOICES_WRONG"), ({"version": 9}, "CHANGED_MEANWHILE")]
+    for change, reason in bad:
         refused = await front.data(tree.administrator, CHANGE_FIELD, {"input": {"id": ids["needs"], **change}})
         assert refused["customFieldChange"]["reason"] == reason
     more = {"id": ids["needs"], "choices": ["送餐", "就医", "维修", "陪伴"]}
@@ -89,7 +91,7 @@ async def test_answers_are_typed_merged_and_audited(front: Front, town: Town) ->
     administrator, resident = town.tree.administrator, town.here.id("resident")
     await define(front, administrator)
     before = await front.footprint(town.tree.tenant_id)
-    for wrong in (
+    wrong_ones: list[dict[str, Any]] = [
         {},
         {"meals": 3},
         {"alone": "yes"},
@@ -98,7 +100,8 @@ async def test_answers_are_typed_merged_and_audited(front: Front, town: Town) ->
         {"alone": True, "seen_on": "2026-13-01"},
         {"alone": True, "unknown": 1},
         {"alone": True, "dialect": "话" * 501},
-    ):
+    ]
+    for wrong in wrong_ones:
         refused = await answer(front, administrator, resident, **wrong)
         assert refused["reason"] == "ANSWERS_WRONG", wrong
         assert refused["path"][:2] == ["input", "custom"], refused
@@ -141,7 +144,7 @@ async def test_restricted_answers_are_for_few(front: Front, town: Town) -> None:
 async def test_things_are_found_by_their_answers(front: Front, town: Town) -> None:
     administrator = town.tree.administrator
     await define(front, administrator)
-    answers = {
+    answers: dict[str, dict[str, Any]] = {
         "here": {"alone": True, "meals": 2, "needs": ["送餐", "维修"], "seen_on": "2026-01-05"},
         "near": {"alone": False, "meals": 7, "needs": ["就医"], "seen_on": "2026-02-05", "dialect": "客家话"},
         "far": {"alone": False},

@@ -75,7 +75,7 @@ async def stage(front: Front, town: Town) -> Scene:
         lodged = await service.record_household_stay(
             work, lodgers.id, town.here.rows["dwelling"].id, date(2015, 1, 1), date(2019, 1, 1)
         )
-    tags = {
+    tags: dict[str, tuple[str, Any]] = {
         "second": ("resd", second),
         "door": ("dwel", door),
         "lodgers": ("hshd", lodgers),
