@@ -11,10 +11,19 @@ from sqlalchemy import func, select
 
 from cityloom.core.crypto import birth_date_in, check_identity_number, check_mobile_number
 from cityloom.demo import people
-from cityloom.demo.papers import IMPOSSIBLE_PROVINCE, UNOPENED_PREFIX, identity_number, phone_number
+from cityloom.demo.papers import (
+    IMPOSSIBLE_PROVINCE,
+    UNOPENED_PREFIX,
+    credit_code,
+    identity_number,
+    phone_number,
+    plate_number,
+)
 from cityloom.demo.population import OtherPopulation, fill
 from cityloom.modules.registry import models as m
+from cityloom.modules.registry.papers import checked_credit_code, checked_plate
 from cityloom.tenancy.keys import KeyRing
+from cityloom.testing.registry import contradictions
 
 if TYPE_CHECKING:
     from cityloom.testing.areas import AreaTree
@@ -43,6 +52,9 @@ def test_numbers_are_well_formed_unique_and_nobodys() -> None:
     assert int(identity_number(0, born_on, "MALE")[16]) % 2 == 1
     phones = {phone_number(n) for n in range(0, 500_000, 37)}
     assert len(phones) == len(every)
+    assert [checked_credit_code(credit_code(n)) for n in (0, 5_946_999)] == [credit_code(0), credit_code(5_946_999)]
+    plates = {checked_plate(plate_number(n), "CAR") for n in range(0, 5_947_000, 997)}
+    assert len(plates) == len(range(0, 5_947_000, 997))
     assert all(check_mobile_number(phone).startswith(UNOPENED_PREFIX) for phone in list(phones)[:50])
 
 
@@ -87,6 +99,11 @@ async def test_rows_hang_together_and_are_found(front: Front, alder: AreaTree) -
         assert check_identity_number(number) == number
         assert resident.birth_on is not None
         assert birth_date_in(number).isoformat() == keys.open("residents", "birth_on", resident.id, resident.birth_on)
+        assert await contradictions(work) == []
+        stays = await work.session.scalar(select(func.count()).where(m.ResidentStay.until_on.is_(None)))
+        assert stays == people.SMALL_RESIDENTS
+        for model in (m.Organisation, m.Vehicle, m.DwellingTie, m.OrganisationNameToken):
+            assert await work.session.scalar(select(func.count()).select_from(model)), model
     found = await front.data(
         alder.administrator,
         """query($n: String!, $s: String!) {

@@ -7,22 +7,25 @@ by INSERT … SELECT, which takes the path from the area itself and passes every
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, Double, Integer, LargeBinary, MetaData, Table, Text, Uuid, insert, literal, select
+from sqlalchemy import Column, Date, Double, Integer, LargeBinary, MetaData, Table, Text, Uuid, insert, literal, select
 
 from cityloom.core.database import Base
-from cityloom.demo.papers import identity_number, phone_number
-from cityloom.demo.people import PlannedBuilding, build
+from cityloom.demo.papers import credit_code, identity_number, phone_number, plate_number
+from cityloom.demo.people import Home, Person, PlannedBuilding, build
 from cityloom.modules.areas.models import Area
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry import people
 from cityloom.modules.registry.names import tokens
+from cityloom.modules.registry.service.organisations import plate_columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date
 
     from cityloom.core.crypto import TenantKeys
     from cityloom.core.work import Work
@@ -33,7 +36,7 @@ _UUIDS, _NUMBERS, _DOUBLES = (
     {"storeys", "floor", "size_dm2", "birth_year"},
     {"longitude", "latitude"},
 )
-_BYTES = {"birth_on", "identity_number", "identity_index", "phone", "phone_index"}
+_BYTES = {"birth_on", "identity_number", "identity_index", "phone", "phone_index", "plate", "plate_index"}
 
 
 def _staging(target: Any, *columns: str) -> Table:  # noqa: ANN401 - a mapped class
@@ -41,7 +44,9 @@ def _staging(target: Any, *columns: str) -> Table:  # noqa: ANN401 - a mapped cl
         if name in _UUIDS or name.endswith("_id"):
             return Uuid()
         return (
-            Integer()
+            Date()
+            if name == "from_on"
+            else Integer()
             if name in _NUMBERS
             else Double()
             if name in _DOUBLES
@@ -83,6 +88,19 @@ STAGES: Final = {
         "status",
     ),
     m.ResidentNameToken: _staging(m.ResidentNameToken, "id", "token"),
+    m.Organisation: _staging(m.Organisation, "id", "area_id", "name", "kind", "credit_code", "dwelling_id"),
+    m.OrganisationNameToken: _staging(m.OrganisationNameToken, "id", "token"),
+    m.Vehicle: _staging(
+        m.Vehicle, "id", "area_id", "kind", "plate", "plate_masked", "plate_index", "resident_id", "organisation_id"
+    ),
+    m.DwellingUsage: _staging(m.DwellingUsage, "id", "area_id", "dwelling_id", "use", "from_on"),
+    m.HouseholdStay: _staging(m.HouseholdStay, "id", "area_id", "household_id", "dwelling_id", "from_on"),
+    m.ResidentStay: _staging(m.ResidentStay, "id", "area_id", "resident_id", "household_id", "from_on"),
+    m.OrganisationStay: _staging(m.OrganisationStay, "id", "area_id", "organisation_id", "dwelling_id", "from_on"),
+    m.VehicleHolding: _staging(
+        m.VehicleHolding, "id", "area_id", "vehicle_id", "resident_id", "organisation_id", "from_on"
+    ),
+    m.DwellingTie: _staging(m.DwellingTie, "id", "area_id", "dwelling_id", "role", "resident_id", "from_on"),
 }
 
 
@@ -143,39 +161,82 @@ def _rows(
     yield m.Building, (building_id, grid.id, code, name, f"{grid.name}{name}", house.storeys, *position)
     for place, home in enumerate(house.homes):
         at = planned.number * 1_000 + place
-        dwelling_id = row_id(tenant_id, seed, "dwelling", at)
-        yield (
-            m.Dwelling,
-            (dwelling_id, grid.id, building_id, home.unit, home.number, home.floor, home.use, home.size_dm2),
-        )
+
+        def id_of(kind: str, number: int = at) -> UUID:
+            return row_id(tenant_id, seed, kind, number)
+
+        dwelling_id, since = id_of("dwelling"), home.moved_in_on
+        door = (home.unit, home.number, home.floor, home.use, home.size_dm2)
+        yield m.Dwelling, (dwelling_id, grid.id, building_id, *door)
+        yield m.DwellingUsage, (id_of("usage"), grid.id, dwelling_id, home.use, since)
+        if home.shop is not None:
+            yield from _shop(id_of, grid, home, keys, at)
         if not home.people:
             continue
-        household_id = row_id(tenant_id, seed, "household", at)
+        household_id = id_of("household")
         yield m.Household, (household_id, grid.id, f"{code}-{place + 1:03d}", "FAMILY", dwelling_id)
+        yield m.HouseholdStay, (id_of("lodging"), grid.id, household_id, dwelling_id, since)
+        head_id = id_of("resident", home.people[0].number)
         for person in home.people:
-            resident_id = row_id(tenant_id, seed, "resident", person.number)
-            phone = phone_number(person.number) if person.has_phone else None
-            born = people.birth_columns(keys, resident_id, person.born_on)
-            number = identity_number(person.number, person.born_on, person.sex)
-            identity = people.identity_columns(keys, resident_id, number)
-            yield (
-                m.Resident,
-                (
-                    resident_id,
-                    grid.id,
-                    person.name,
-                    person.sex,
-                    born["birth_year"],
-                    born["birth_on"],
-                    *identity.values(),
-                    *people.phone_columns(keys, resident_id, phone).values(),
-                    household_id,
-                    person.relationship,
-                    "LIVING",
-                ),
-            )
-            for token in tokens(person.name):
-                yield m.ResidentNameToken, (resident_id, token)
+            yield from _resident(id_of, grid, keys, household_id, person, since)
+        if home.use != "VACANT":
+            role = "TENANT" if home.use == "RENTED" else "OWNER"
+            yield m.DwellingTie, (id_of("tie"), grid.id, dwelling_id, role, head_id, since)
+        if home.has_car:
+            yield from _vehicle(id_of, grid, keys, at, "CAR", (head_id, None), since)
+
+
+Ids = Callable[..., UUID]
+Made = tuple[type[Any], tuple[Any, ...]]
+
+
+def _resident(
+    id_of: Ids, grid: Grid, keys: TenantKeys, household_id: UUID, person: Person, since: date
+) -> Iterator[Made]:
+    resident_id = id_of("resident", person.number)
+    phone = phone_number(person.number) if person.has_phone else None
+    born = people.birth_columns(keys, resident_id, person.born_on)
+    number = identity_number(person.number, person.born_on, person.sex)
+    identity = people.identity_columns(keys, resident_id, number)
+    yield (
+        m.Resident,
+        (
+            resident_id,
+            grid.id,
+            person.name,
+            person.sex,
+            born["birth_year"],
+            born["birth_on"],
+            *identity.values(),
+            *people.phone_columns(keys, resident_id, phone).values(),
+            household_id,
+            person.relationship,
+            "LIVING",
+        ),
+    )
+    # Children came with their birth.
+    arrived = max(since, person.born_on)
+    yield m.ResidentStay, (id_of("stay", person.number), grid.id, resident_id, household_id, arrived)
+    for token in tokens(person.name):
+        yield m.ResidentNameToken, (resident_id, token)
+
+
+def _shop(id_of: Ids, grid: Grid, home: Home, keys: TenantKeys, at: int) -> Iterator[Made]:
+    shop_id, dwelling_id, name = id_of("shop"), id_of("dwelling"), home.shop or ""
+    yield m.Organisation, (shop_id, grid.id, name, "SHOP", credit_code(at), dwelling_id)
+    yield m.OrganisationStay, (id_of("premises"), grid.id, shop_id, dwelling_id, home.moved_in_on)
+    for token in tokens(name):
+        yield m.OrganisationNameToken, (shop_id, token)
+    yield from _vehicle(id_of, grid, keys, at, "TRUCK", (None, shop_id), home.moved_in_on)
+
+
+def _vehicle(
+    id_of: Ids, grid: Grid, keys: TenantKeys, at: int, kind: str, holder: tuple[UUID | None, UUID | None], since: date
+) -> Iterator[Made]:
+    vehicle_id = id_of("vehicle")
+    plate = plate_columns(keys, vehicle_id, plate_number(at))
+    yield m.Vehicle, (vehicle_id, grid.id, kind, *plate.values(), *holder)
+    yield m.VehicleHolding, (id_of("holding"), grid.id, vehicle_id, *holder, since)
 
 
 async def load(work: Work, rows: Rows) -> None:
@@ -189,19 +250,21 @@ async def load(work: Work, rows: Rows) -> None:
         target = Base.metadata.tables[model.__tablename__]
         columns = [staging.c[name] for name in names]
         if "area_path" in target.c:
-            source = select(Area.tenant_id, *columns, Area.path, *_times(work, target)).join_from(
+            times = _times(work, target)
+            source = select(Area.tenant_id, *columns, Area.path, *times.values()).join_from(
                 staging, Area, (Area.tenant_id == work.tenant_id) & (Area.id == staging.c.area_id)
             )
-            into = ["tenant_id", *names, "area_path", "created_at", "changed_at"]
+            into = ["tenant_id", *names, "area_path", *times]
         else:
             source = select(_constant(work.tenant_id, Uuid()), *columns)
             into = ["tenant_id", *names]
         await work.session.execute(insert(target).from_select(into, source))
 
 
-def _times(work: Work, target: Table) -> tuple[Any, Any]:
-    moment = _constant(work.now(), target.c.created_at.type)
-    return moment.label("created_at"), moment.label("changed_at")
+def _times(work: Work, target: Table) -> dict[str, Any]:
+    """When rows were recorded: things have two columns for it, ties one."""
+    names = [name for name in ("created_at", "changed_at", "recorded_at") if name in target.c]
+    return {name: _constant(work.now(), target.c[name].type).label(name) for name in names}
 
 
 def _constant(value: object, type_: Any) -> Any:  # noqa: ANN401 - a SQL type and its literal

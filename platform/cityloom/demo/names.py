@@ -31,6 +31,20 @@ _YOUNGER = {
     "FEMALE": "欣怡婷佳颖雪梦琪雨涵静敏思雅诗慧倩琳莹洁瑶妍悦萱语菲彤璐瑾晓芸蕾娜艳丹晶宁茜柔薇可馨韵",
 }
 _TURN = 1975
+_TRADES = (
+    "小吃店",
+    "面馆",
+    "便利店",
+    "理发店",
+    "五金店",
+    "水果店",
+    "药店",
+    "裁缝铺",
+    "茶庄",
+    "文具店",
+    "洗衣店",
+    "修车铺",
+)
 
 _names, _weights = zip(*(entry.split(":") for entry in _SURNAMES.split()), strict=True)
 _cumulated = list(accumulate(map(int, _weights)))
@@ -47,3 +61,8 @@ def given_name(random: Random, sex: str, birth_year: int) -> str:
     length = 1 if random.random() < 0.16 else 2  # noqa: PLR2004 - the share of two-character names
     chosen = [characters[int(len(characters) * random.random() ** 1.5)] for _ in range(length)]
     return "".join(chosen)
+
+
+def shop(random: Random) -> str:
+    """A name that a small shop may have."""
+    return f"{surname(random)}记{random.choice(_TRADES)}"

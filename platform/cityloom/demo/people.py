@@ -18,6 +18,7 @@ REFERENCE_DAY: Final = date(2025, 1, 1)
 SMALL_RESIDENTS, FULL_RESIDENTS, FULL_BUILDINGS = 5_000, 500_000, 5_947
 _SMALL_BUILDINGS = 60
 _FLOOR_DWELLINGS = 4
+_LONGEST_STAY_DAYS, _WITH_CAR = 15 * 365, 0.3
 _SIZES = ((1, 0.25), (2, 0.33), (3, 0.24), (4, 0.11), (5, 0.07))
 
 
@@ -45,7 +46,10 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A dwelling and who lives there: nobody where it is vacant or used for business."""
+    """A dwelling and who lives there: nobody where it is vacant or used for business.
+
+    `moved_in_on` is when its household moved in, or since when it is empty; `shop` what is in a business.
+    """
 
     unit: str
     number: str
@@ -53,6 +57,9 @@ class Home:
     use: str
     size_dm2: int
     people: tuple[Person, ...]
+    moved_in_on: date
+    shop: str | None
+    has_car: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +120,19 @@ def build(seed: int, planned: PlannedBuilding) -> House:
         unit, place = index % units, index // units
         floor = place // _FLOOR_DWELLINGS + 1
         storeys = max(storeys, floor)
+        use, size_dm2 = _use(random, is_empty=family < 0), random.randrange(3_800, 14_500, 50)
+        people = families[family] if family >= 0 else ()
         homes.append(
             Home(
                 unit=str(unit + 1) if units > 1 else "",
                 number=f"{floor}{place % _FLOOR_DWELLINGS + 1:02d}",
                 floor=floor,
-                use=_use(random, is_empty=family < 0),
-                size_dm2=random.randrange(3_800, 14_500, 50),
-                people=families[family] if family >= 0 else (),
+                use=use,
+                size_dm2=size_dm2,
+                people=people,
+                moved_in_on=REFERENCE_DAY - timedelta(days=random.randrange(_LONGEST_STAY_DAYS)),
+                shop=names.shop(random) if use == "BUSINESS" else None,
+                has_car=bool(people) and random.random() < _WITH_CAR,
             )
         )
     return House(storeys, tuple(homes))

@@ -56,6 +56,8 @@ class Filled:
     dwellings: int = 0
     households: int = 0
     residents: int = 0
+    organisations: int = 0
+    vehicles: int = 0
     present: int = 0
     """Residents that were there already."""
 
@@ -65,6 +67,8 @@ class Filled:
         self.dwellings += rows.count(m.Dwelling)
         self.households += rows.count(m.Household)
         self.residents += rows.count(m.Resident)
+        self.organisations += rows.count(m.Organisation)
+        self.vehicles += rows.count(m.Vehicle)
 
 
 async def fill(

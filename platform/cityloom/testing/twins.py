@@ -169,3 +169,20 @@ async def _people(twin: Twin, area_id: str, at: int) -> None:
             },
             "Resident",
         )
+    shop = await twin.make(
+        "organisationCreate", {"dwellingId": dwelling, "name": f"{canary}商店{at}", "kind": "SHOP"}, "Organisation"
+    )
+    await twin.make("vehicleCreate", {"organisationId": shop, "plate": f"京I{at:05}", "kind": "TRUCK"}, "Vehicle")
+    resident = twin.ids["Resident"][-1]
+    await twin.make(
+        "dwellingTieBegin", {"dwellingId": dwelling, "role": "OWNER", "residentId": resident}, "DwellingTie"
+    )
+    past = {"residentId": resident, "householdId": household, "fromOn": "2001-01-01", "untilOn": "2002-01-01"}
+    await twin.make("residentStayRecord", past, "ResidentStay")
+    lodged = {"householdId": household, "dwellingId": dwelling, "fromOn": "2001-01-01", "untilOn": "2002-01-01"}
+    await twin.make("householdStayRecord", lodged, "HouseholdStay")
+    if at == 0:
+        titles = {"titleZh": canary, "titleEn": canary}
+        await twin.make(
+            "customFieldDefine", {"thing": "RESIDENT", "code": "dialect", "kind": "TEXT", **titles}, "CustomField"
+        )

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from cityloom.core import questions as forms
 from cityloom.core.errors import Refusal
-from cityloom.core.ids import encode_id
-from cityloom.modules.grid import forms
+from cityloom.core.ids import encode_id, new_id
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid.holdings import RETENTIONS
 from cityloom.modules.registry import service as registry
@@ -169,6 +169,23 @@ async def test_visits_that_cannot_be(
     assert refused[1] == reason
 
 
+async def test_a_visit_of_a_handset_is_recorded_once(
+    probe: Probe, roster: Roster, home: dict[str, str], clock: ManualClock
+) -> None:
+    worker = roster.principal("worker", at="s1c1g1")
+    client_id = new_id(int(clock.now().timestamp() * 1000))
+    given_ = {"clientId": str(client_id), "dwellingId": home["dwelling"], "outcome": "MET"}
+    made = await probe.done(worker, RECORD, {"input": given_})
+    assert made["id"].endswith(client_id.hex)
+    before = await probe.front.footprint(probe.tenant_id)
+    again = await probe.front.data(worker, RECORD, {"input": given_})
+    assert again["visitRecord"]["id"] == made["id"]
+    assert await probe.front.footprint(probe.tenant_id) == before
+    for wrong in ("nonsense", str(new_id(0))):
+        refused = await probe.refused(worker, RECORD, {"input": {**given_, "clientId": wrong}})
+        assert refused == ("INVALID_INPUT", "CLIENT_ID_WRONG")
+
+
 values = (
     st.none()
     | st.booleans()
@@ -182,13 +199,13 @@ values = (
 @given(st.dictionaries(st.sampled_from([q.code for q in QUESTIONS] + ["other"]), values), st.booleans())
 def test_whatever_is_answered_is_refused_or_fits(answers: dict[str, Any], is_met: bool) -> None:  # noqa: FBT001 - drawn
     try:
-        found = forms.checked_answers(QUESTIONS, answers, is_met=is_met)
+        found = forms.checked_answers(QUESTIONS, answers, is_complete=is_met)
     except Refusal:
         return
     assert "other" not in answers
     assert not is_met or "people" in found
     assert all(answers[code] == value for code, value in found.items())
-    assert forms.checked_answers(QUESTIONS, found, is_met=is_met) == found
+    assert forms.checked_answers(QUESTIONS, found, is_complete=is_met) == found
 
 
 async def test_a_report_of_the_day(

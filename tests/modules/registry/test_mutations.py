@@ -282,8 +282,8 @@ async def test_who_leaves_can_come_back_but_not_the_dead(front: Front, town: Tow
     assert (await front.data(administrator, move.text(), {"i": back}))["r"]["reason"] == "RESIDENT_NOT_LIVING"
     told = await front.data(
         administrator,
-        "query($id: ID!) { resident(id: $id) { status moves { fromHousehold { number } toHousehold { number } } } }",
+        "query($id: ID!) { resident(id: $id) { status household { id } stays { household { number } } } }",
         {"id": resident},
     )
-    steps = [(m["fromHousehold"], m["toHousehold"]) for m in told["resident"]["moves"]]
-    assert steps == [({"number": "H0"}, None), (None, {"number": "H1"}), ({"number": "H1"}, None)]
+    # All of it on the day on which the resident was recorded: nowhere for as long as a day.
+    assert told["resident"] == {"status": "DECEASED", "household": None, "stays": []}

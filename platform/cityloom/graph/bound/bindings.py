@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     Column = InstrumentedAttribute[Any]
     #: (parent alias, child alias) → the condition that joins them.
     Join = Callable[[Any, Any], ColumnElement[bool]]
-    #: (alias, typed arguments as bind elements) → a condition on the root's rows.
+    #: (alias, typed arguments as bind elements) → a condition on the root's rows; of a relation, the parent goes first.
     Narrow = Callable[..., ColumnElement[bool]]
     #: (arguments of `narrow` by Python name, caller, services) → the same with other values; sync or async.
     Prepare = Callable[[dict[str, Any], Any, Any], Any]
@@ -164,11 +164,15 @@ class ResolvedBinding(Binding):
 
 @dataclass(slots=True)
 class OneBinding(Binding):
-    """A to-one relation by a foreign key column, or by any condition (then the lowest id wins)."""
+    """A to-one relation by a foreign key column, or by any condition (then the lowest id wins).
+
+    `asked` is a condition with arguments, which joins instead where one of them is given.
+    """
 
     column: Column | None
     on: Join | None
     filterable: bool = True
+    asked: Narrow | None = None
 
 
 @dataclass(slots=True)
@@ -192,12 +196,16 @@ class AnyNodeBinding(Binding):
 
 @dataclass(slots=True)
 class ManyBinding(Binding):
-    """A to-many relation: a plain list of at most `limit` rows, or a connection where `limit` is None."""
+    """A to-many relation: a plain list of at most `limit` rows, or a connection where `limit` is None.
+
+    `asked` is a condition with arguments, which joins instead where one of them is given.
+    """
 
     column: Column | None
     on: Join | None
     limit: int | None
     filterable: bool = True
+    asked: Narrow | None = None
 
 
 @dataclass(slots=True)

@@ -101,10 +101,15 @@ def resolved(
     return declare(bd.ResolvedBinding(resolve, tuple(needs), field), description)
 
 
-def one(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:
-    """A to-one relation by the foreign key column of this type's table, or by a condition `(alias, target alias)`."""
+def one(
+    target: bd.Column | bd.Join, description: str, *, filterable: bool = True, asked: bd.Narrow | None = None
+) -> Plain:
+    """A to-one relation by the foreign key column of this type's table, or by a condition `(alias, target alias)`.
+
+    `asked(alias, target alias, …)` gives the field arguments, and joins instead where one of them is given.
+    """
     key, on = _key(target)
-    return declare(bd.OneBinding(key, on, filterable), description)
+    return declare(bd.OneBinding(key, on, filterable, asked), description)
 
 
 def one_of(*arms: tuple[type[Any], bd.Column], description: str) -> Plain:
@@ -122,13 +127,16 @@ def any_node(
     return declare(bd.AnyNodeBinding(tag, row, tags), description)
 
 
-def connection(target: bd.Column | bd.Join, description: str, *, filterable: bool = True) -> Plain:
-    """A to-many relation by the foreign key column of the other table, or by a condition `(alias.
+def connection(
+    target: bd.Column | bd.Join, description: str, *, filterable: bool = True, asked: bd.Narrow | None = None
+) -> Plain:
+    """A to-many relation in pages, by the foreign key column of the other table, or by a condition.
 
-    Target alias)`, in pages.
+    The condition is `(alias, target alias)`; `asked(alias, target alias, …)` gives the field arguments, and joins
+    instead where one of them is given.
     """
     key, on = _key(target)
-    return declare(bd.ManyBinding(key, on, None, filterable), description)
+    return declare(bd.ManyBinding(key, on, None, filterable, asked), description)
 
 
 def many(
@@ -289,10 +297,12 @@ def _list(limit: int) -> list[StrawberryArgument]:
     ]
 
 
-def _narrow_arguments(narrow: bd.Narrow) -> list[StrawberryArgument]:
+def _narrow_arguments(narrow: bd.Narrow | None, aliases: int = 1) -> list[StrawberryArgument]:
+    if narrow is None:
+        return []
     hints = get_type_hints(narrow, include_extras=True)
     found = []
-    for parameter in list(inspect.signature(narrow).parameters.values())[1:]:
+    for parameter in list(inspect.signature(narrow).parameters.values())[aliases:]:
         hint = hints.get(parameter.name)
         if hint is None:
             raise DeclarationError(f"{narrow.__qualname__}: the argument `{parameter.name}` needs an annotation")
@@ -330,20 +340,21 @@ def target_of(field: StrawberryField) -> bd.BoundType:
 
 def _arguments(field: StrawberryField) -> list[StrawberryArgument]:  # noqa: PLR0911 - one arm per binding
     match binding_of(field):
-        case bd.ManyBinding(limit=None):
-            return _page(target_of(field))
+        case bd.OneBinding(asked=asked):
+            return _narrow_arguments(asked, 2)
+        case bd.ManyBinding(limit=None, asked=asked):
+            return [*_narrow_arguments(asked, 2), *_page(target_of(field))]
         case bd.ManyBinding(limit=int(limit)):
             return _list(limit)
         case bd.RootConnectionBinding(narrow=narrow, target=target, limit=limit) as binding:
-            own = _narrow_arguments(narrow) if narrow else []
-            return own + (_page(target.__bound__) if limit is None else _list(limit))
+            return _narrow_arguments(narrow) + (_page(target.__bound__) if limit is None else _list(limit))
         case bd.RootOneBinding(narrow=None):
             return [_argument("id", strawberry.ID, "The global id.")]
         case bd.RootOneBinding(narrow=narrow) if narrow:
             return _narrow_arguments(narrow)
         case bd.RootStreamBinding(narrow=narrow):
             after = "A cursor: begin with what comes after it, then go on live. Only what is new where it is not given."
-            return [_argument("after", optional_text(), after), *(_narrow_arguments(narrow) if narrow else [])]
+            return [_argument("after", optional_text(), after), *_narrow_arguments(narrow)]
         case bd.RootNodeBinding(plural=False):
             return [_argument("id", strawberry.ID, "The global id of anything.")]
         case bd.RootNodeBinding(plural=True):
@@ -360,10 +371,9 @@ def _arguments(field: StrawberryField) -> list[StrawberryArgument]:  # noqa: PLR
         case bd.RootAggregateBinding() as binding:
             from cityloom.graph.bound.inputs import filter_of, list_of, optional
 
-            own = _narrow_arguments(binding.narrow) if binding.narrow else []
             dimensions = binding.target.__bound__.inputs[f"by:{field.python_name}"]
             return [
-                *own,
+                *_narrow_arguments(binding.narrow),
                 _argument(
                     "by",
                     list_of(dimensions),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
@@ -13,9 +12,9 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from cityloom.core.ids import decode_id
 from cityloom.graph.bound import bindings as bd
 from cityloom.graph.bound.bindings import Annotation, Plain, Services
-from cityloom.graph.bound.inputs import plain_type
 from cityloom.graph.compiler.build import EMPTY_LIST, Build, confined, constant_int, constant_text
-from cityloom.graph.compiler.filters import conditions, id_param, is_enum, sql_type, stored
+from cityloom.graph.compiler.filters import conditions, id_param
+from cityloom.graph.compiler.narrowing import asked_for
 from cityloom.graph.compiler.pages import connection, page_size
 from cityloom.graph.compiler.refusals import TooManyIds
 from cityloom.graph.compiler.rows import Columns, first_json, row_list
@@ -68,35 +67,10 @@ def narrowed(
     """The condition of a declared `narrow` function over an alias, with its arguments as parameters."""
     if binding.narrow is None:
         return lambda _alias: []
-    given = arguments(field, nodes[0], build.variables)
-    own = set(list(inspect.signature(binding.narrow).parameters)[1:])
-    asked = {
-        made.extensions["strawberry-definition"].python_name: (
-            made.extensions["strawberry-definition"],
-            given.get(name),
-        )
-        for name, made in field.args.items()
-    }
-    here = {
-        name: (argument, value)
-        for name, (argument, value) in asked.items()
-        if name in own and value is not None and not value.is_null
-    }
-    missing = dict.fromkeys(own - here.keys())
-    params = {name: _narrow_value(build, argument, value) for name, (argument, value) in here.items()}
+    params, missing = asked_for(build, binding.narrow, 1, field, nodes)
     if binding.prepare is not None:
         params = _prepared(build, binding.prepare, params, missing)
     return lambda alias: [build.secure(binding.narrow(alias, **params, **missing), alias)]
-
-
-def _narrow_value(build: Build, argument: Plain, value: Value) -> BindParameter[Any]:
-    if tags := argument.metadata.get("tags"):
-        return id_param(build, value, *tags)
-    python_type = plain_type(argument.type)
-    type_ = sql_type(python_type)
-    return build.value(
-        value, sa.ARRAY(type_) if isinstance(value.plain, list) else type_, stored if is_enum(python_type) else None
-    )
 
 
 def _prepared(

@@ -15,7 +15,7 @@ from cityloom.graph.bound.bindings import Annotation, Entity, Plain
 from cityloom.graph.compiler.build import Build, Patch, confined, constant_int, constant_text
 from cityloom.graph.compiler.collect import collect
 from cityloom.graph.compiler.completion import completer, row_reader
-from cityloom.graph.compiler.filters import joined
+from cityloom.graph.compiler.narrowing import related
 from cityloom.graph.compiler.ordering import order_of
 from cityloom.graph.compiler.rows import Columns, first_json, one_row, row_list
 from cityloom.graph.compiler.values import arguments
@@ -110,11 +110,9 @@ def _field(  # noqa: PLR0911 - one arm per binding; each argument says something
         case bd.ManyBinding(limit=None):
             from cityloom.graph.compiler.pages import connection
 
-            return connection(build, field, nodes, path, weight, lambda other: [joined(build, binding, alias, other)])
+            return connection(build, field, nodes, path, weight, related(build, binding, alias, field, nodes)[0])
         case bd.ManyBinding(limit=int(limit)):
-            return listed(
-                build, field, nodes, path, weight, limit, lambda other: [joined(build, binding, alias, other)]
-            )
+            return listed(build, field, nodes, path, weight, limit, related(build, binding, alias, field, nodes)[0])
     message = f"{bound.name}.{nodes[0].name.value} has no binding: declare it with cityloom.graph.bound"
     raise TypeError(message)
 
@@ -173,16 +171,9 @@ def _one(
     target = bound_of(type_)
     if target is None or not isinstance(type_, GraphQLObjectType):
         raise AssertionError(type_)
-    return single(
-        build,
-        type_,
-        target,
-        nodes,
-        path,
-        weight,
-        lambda other: [joined(build, binding, alias, other)],
-        at_most_one=binding.on is None,
-    )
+    narrow, is_asked = related(build, binding, alias, field, nodes)
+    at_most_one = binding.on is None and not is_asked
+    return single(build, type_, target, nodes, path, weight, narrow, at_most_one=at_most_one)
 
 
 def single(

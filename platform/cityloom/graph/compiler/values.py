@@ -62,6 +62,9 @@ class Value:
         if isinstance(self.plain, list) and any(item.source is not None for item in self.plain):
             items = [item.getter() for item in self.plain]
             return lambda variables, principal: [item(variables, principal) for item in items]
+        if isinstance(self.plain, dict):
+            fields = {name: item.getter() for name, item in self.plain.items()}
+            return lambda variables, principal: {name: read(variables, principal) for name, read in fields.items()}
         constant = self.data()
         return lambda _variables, _principal: constant
 
@@ -69,6 +72,8 @@ class Value:
         """The value as plain data, as of now."""
         if isinstance(self.plain, list):
             return [item.data() for item in self.plain]
+        if isinstance(self.plain, dict):
+            return {name: item.data() for name, item in self.plain.items()}
         return self.plain
 
 

@@ -7,9 +7,7 @@ the shape of the tree that is touched, not the rows inside, which change all day
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, select, update
@@ -19,16 +17,16 @@ from cityloom.core.constraints import refusing
 from cityloom.core.database import move_area_paths
 from cityloom.core.events import AuditEntry
 from cityloom.core.principal import subtree
-from cityloom.core.text import Text
 from cityloom.modules.areas import events, service, tree
 from cityloom.modules.areas import models as m
 from cityloom.modules.areas.boundary import joined, read_boundary
 from cityloom.modules.areas.codes import CodeForm, check_code
-from cityloom.modules.areas.errors import AreaCodeMalformed, AreaCodeTaken, AreaPlanImpossible, AreaPlanStale
+from cityloom.modules.areas.errors import AreaCodeMalformed, AreaCodeTaken
+from cityloom.modules.areas.plans import Place, Plan
 from cityloom.modules.areas.service import RESTRUCTURE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import date
     from uuid import UUID
 
@@ -41,42 +39,6 @@ if TYPE_CHECKING:
 
 #: Sources of one merge, parts of one split.
 MAXIMUM_PARTS = 50
-
-
-@dataclass(slots=True)
-class Plan:
-    """What a change of the tree will touch, and what stands in its way."""
-
-    kind: str
-    fingerprint: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
-    problems: list[Text] = field(default_factory=list)
-    notes: list[Text] = field(default_factory=list)
-
-    def problem(self, zh: str, en: str) -> None:
-        """Something that forbids the change."""
-        self.problems.append(Text(zh, en))
-
-    def note(self, zh: str, en: str) -> None:
-        """Something to know before the change."""
-        self.notes.append(Text(zh, en))
-
-    def seal(self, arguments: Iterable[object], touched: Iterable[m.Area]) -> None:
-        """Set the fingerprint."""
-        shape = [
-            (str(a.id), a.version, a.path, a.kind, str(a.valid_until)) for a in sorted(touched, key=lambda a: a.path)
-        ]
-        text = json.dumps([self.kind, [str(a) for a in arguments], shape], ensure_ascii=False)
-        self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
-
-    def demand(self, fingerprint: str) -> None:
-        """Refuse (`AreaPlanStale`, `AreaPlanImpossible`) to apply anything but this plan."""
-        if fingerprint != self.fingerprint:
-            raise AreaPlanStale(path=("fingerprint",))
-        if self.problems:
-            raise AreaPlanImpossible(
-                reasons_zh="".join(p.zh for p in self.problems), reasons_en=" ".join(p.en for p in self.problems)
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +192,15 @@ async def _plan_move(
     _check_depth(plan, inside, parent.depth + 1 - area.depth)
     lineage = await tree.lineage(work, parent, known)
     await _check_codes(work, plan, [(inside, lineage)], known, codes)
-    plan.counts = {"areas": len(inside), **await tree.residing_counts(work, [area.path])}
+    plan.counts = {"areas": len(inside)}
+    inner = {one.id: one for one in inside}
+
+    def becomes(one: m.Area) -> Place:
+        over = parent if one.id == area.id else inner[one.parent_id] if one.parent_id else None
+        return codes.get(one.id, one.code), one.name, over.name if over else None
+
+    above = {one.id: one for one in await tree.ancestors(work, area.path)}
+    plan.tell(await tree.residing_by_path(work, [area.path]), inside, above, becomes)
     plan.seal([area.id, parent.id, codes], [*inside, parent])
     return plan, area, parent
 
@@ -272,7 +242,19 @@ async def _plan_merge(
     await _check_codes(work, plan, moving, known, codes)
     if any(a.boundary is None for a in (target, *sources)) and target.boundary is not None:
         plan.note("部分区域没有边界:目标边界保持不变。", "Not all have a boundary: the target keeps its own.")
-    plan.counts = {"areas": len(touched), **await tree.residing_counts(work, _outermost(sources))}
+    plan.counts = {"areas": len(touched)}
+    ending = {one.id for one in sources}
+    over = next(iter(await tree.ancestors(work, target.path)), None)
+
+    def becomes(one: m.Area) -> Place:
+        if one.id in ending:
+            return target.code, target.name, over.name if over else None
+        parent = target if one.parent_id in ending or one.parent_id is None else touched[one.parent_id]
+        return codes.get(one.id, one.code), one.name, parent.name
+
+    above = {one.id: one for source in sources for one in await tree.ancestors(work, source.path)}
+    residing = await tree.residing_by_path(work, _outermost(sources))
+    plan.tell(residing, [one for one in touched.values() if one.id != target.id], above, becomes)
     plan.seal([*(a.id for a in sources), target.id, merged_on, codes], touched.values())
     return plan, sources, target
 
@@ -314,15 +296,40 @@ async def _plan_split(
         over = [(form, part.code), *lineage]
         moving += [(await tree.subtree_of(work, child), over) for child in _share(part, parts, children)]
     await _check_codes(work, plan, moving, known, codes)
-    plan.counts = {"areas": 1 + len(children), **await tree.residing_counts(work, [area.path])}
+    plan.counts = {"areas": 1 + len(children)}
+    inside = await tree.subtree_of(work, area)
+    plan.tell(
+        await tree.residing_by_path(work, [area.path]),
+        inside,
+        {one.id: one for one in above},
+        _split_into(area, above[0] if above else None, parts, inside, codes),
+    )
     if set(plan.counts) - {"areas"}:
         plan.note(
             "未随下级区域分配的数据和任职都归入接收其余内容的部分,之后可逐栋调整。",
             "What does not lie in a child, and every membership, goes to the part that takes the rest; "
             "buildings can be moved one by one afterwards.",
         )
-    plan.seal([area.id, *parts, split_on, codes], [*above[:1], *await tree.subtree_of(work, area)])
+    plan.seal([area.id, *parts, split_on, codes], [*above[:1], *inside])
     return plan, area, children
+
+
+def _split_into(
+    area: m.Area, over: m.Area | None, parts: Sequence[Part], inside: Sequence[m.Area], codes: Codes
+) -> Callable[[m.Area], Place]:
+    """Where what lies directly in an area goes: what no child takes along goes to the part that takes the rest."""
+    by_id = {one.id: one for one in inside}
+    rest = next((part for part in parts if part.takes_rest), None)
+
+    def becomes(one: m.Area) -> Place:
+        if one.id == area.id:
+            return (rest.code, rest.name, over.name if over else None) if rest else (area.code, area.name, None)
+        parent: m.Area | Part | None = by_id[one.parent_id] if one.parent_id else None
+        if parent is area:
+            parent = next((part for part in parts if one.id in part.child_ids), rest)
+        return codes.get(one.id, one.code), one.name, parent.name if parent else None
+
+    return becomes
 
 
 async def _check_part(

@@ -174,16 +174,26 @@ def _area_columns(key: ForeignKeyConstraint) -> tuple[Column[UUID], Column[str]]
 
 async def residing_counts(work: Work, roots: Sequence[str]) -> dict[str, int]:
     """How many rows of each table lie at or below these paths; tables without any are left out."""
+    counts: dict[str, int] = {}
+    for there in (await residing_by_path(work, roots)).values():
+        for table, count in there.items():
+            counts[table] = counts.get(table, 0) + count
+    return counts
+
+
+async def residing_by_path(work: Work, roots: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How many rows of each table lie directly at each path at or below these; what holds nothing is left out."""
     if not roots:
         return {}
-    counts: dict[str, int] = {}
+    counts: dict[str, dict[str, int]] = {}
     for table, _, path in residing():
         inside = or_(*((path >= low) & (path < high) for low, high in map(subtree, roots)))
-        found = await work.session.scalar(
-            select(func.count()).select_from(table).where(table.c.tenant_id == work.tenant_id, inside)
+        found = await work.session.execute(
+            select(path, func.count()).where(table.c.tenant_id == work.tenant_id, inside).group_by(path)
         )
-        if found:
-            counts[table.name] = counts.get(table.name, 0) + int(found)
+        for at, count in found.all():
+            there = counts.setdefault(at, {})
+            there[table.name] = there.get(table.name, 0) + int(count)
     return counts
 
 

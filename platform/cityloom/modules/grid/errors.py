@@ -212,12 +212,6 @@ class MomentWrong(Refusal):
     zh = "时间不能在将来,也不能早于 {hours} 小时前。"
 
 
-class AnswersWrong(Refusal):
-    """The answers do not fit the form: {reason_en}."""
-
-    zh = "填写内容与表单不符:{reason_zh}。"
-
-
 class ChangesTooMany(Refusal):
     """A visit names {limit} changed things at most, each once."""
 

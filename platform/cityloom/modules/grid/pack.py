@@ -14,10 +14,10 @@ from sqlalchemy import delete, func, select, update
 
 from cityloom.core.constraints import refusing
 from cityloom.core.errors import Refusal
+from cityloom.core.questions import MOST_QUESTIONS, Question
 from cityloom.modules.areas.pack import KINDS
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid.errors import PostStillHeld, PostTaken
-from cityloom.modules.grid.forms import MOST_QUESTIONS, Question
 from cityloom.modules.grid.formula import checked_terms
 from cityloom.tenancy.packs import CsvTable, PackPart, PackRow, PackText, TomlFolder
 

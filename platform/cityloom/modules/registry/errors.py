@@ -14,6 +14,12 @@ THINGS = {
     "dwellings": ("dwelling", "房屋"),
     "households": ("household", "住户"),
     "residents": ("resident", "居民"),
+    "organisations": ("organisation", "单位"),
+    "vehicles": ("vehicle", "车辆"),
+    "resident_stays": ("stay", "居住记录"),
+    "household_stays": ("stay", "居住记录"),
+    "dwelling_ties": ("tie", "房屋关系"),
+    "custom_fields": ("field", "自定义字段"),
 }
 
 
@@ -115,10 +121,183 @@ class ResidentLeftAlready(Refusal):
     zh = "该居民已迁出或已故。"
 
 
+class TieStillHolds(Refusal):
+    """A tie since {since} stands against this day: set that one right first, or give a later day."""
+
+    code = RefusalCode.CONFLICT
+    zh = "自 {since} 起已有记录,与该日期冲突:请先更正该记录,或给出更晚的日期。"
+
+
+class TieToday(Refusal):
+    """What holds today is changed by moving, leaving or coming back, not by setting the past right."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "当前状态须通过迁移、迁出或迁回办理,不能以更正历史的方式修改。"
+
+
+class PeriodsOverlap(Refusal):
+    """In a part of this time another tie is recorded: set that one right first."""
+
+    code = RefusalCode.CONFLICT
+    zh = "该时段与另一条记录重叠:请先更正那一条。"
+
+
+class PeriodEmpty(Refusal):
+    """The last day is before the first: `untilOn` is the first day on which it did not hold any more."""
+
+    zh = "时段为空:untilOn 为不再成立的第一天,须晚于 fromOn。"
+
+
+class HouseholdEnded(Refusal):
+    """The household was merged into another one."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "该户已并入另一户。"
+
+
+class DwellingEnded(Refusal):
+    """The dwelling was merged into another one."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "该房屋已并入另一房屋。"
+
+
+class OrganisationEnded(Refusal):
+    """The organisation has been closed."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "该单位已注销。"
+
+
+class MergedWithItself(Refusal):
+    """Name another one: nothing is merged with itself, and dwellings only within one building."""
+
+    zh = "不能与自身合并;房屋只能在同一楼栋内合并。"
+
+
+class NotInHousehold(Refusal):
+    """Name people who live in this household, each once, and not all of them."""
+
+    zh = "请给出本户在住人员,不重复,且不能是全部。"
+
+
+class HouseholdNotHere(Refusal):
+    """Name households that live in this dwelling, each once."""
+
+    zh = "请给出居住在该房屋内的住户,且不重复。"
+
+
+class HolderMissing(Refusal):
+    """Name one of resident and organisation."""
+
+    zh = "请给出居民或单位中的一个。"
+
+
+class PlaceMissing(Refusal):
+    """Name one of building, dwelling and area."""
+
+    zh = "请给出楼栋、房屋或区域中的一个。"
+
+
+class CreditCodeTaken(Refusal):
+    """Another organisation of the city has this unified social credit code."""
+
+    code = RefusalCode.CONFLICT
+    zh = "该统一社会信用代码已登记。"
+
+
+class CreditCodeInvalid(Refusal):
+    """This is no unified social credit code: it has 18 characters, the last of which follows from the others."""
+
+    zh = "统一社会信用代码无效:应为 18 位,末位为校验码。"
+
+
+class PlateTaken(Refusal):
+    """A vehicle with this plate is registered in the city already."""
+
+    code = RefusalCode.CONFLICT
+    zh = "该车牌号已登记。"
+
+
+class PlateInvalid(Refusal):
+    """This is no number plate: for example 粤B12345, or 粤BD12345 for a new energy vehicle."""
+
+    zh = "车牌号无效:例如 粤B12345,新能源车 粤BD12345。"
+
+
+class FieldCodeTaken(Refusal):
+    """There is a field with this code already."""
+
+    code = RefusalCode.CONFLICT
+    zh = "该字段代码已被使用。"
+
+
+class FieldCodeMalformed(Refusal):
+    """A field's code begins with a lowercase letter, then lowercase letters, digits and _, 40 at most."""
+
+    zh = "字段代码须以小写字母开头,仅含小写字母、数字和下划线,最多 40 个字符。"
+
+
+class FieldChoicesWrong(Refusal):
+    """A field of choices has 1 to {limit} different ones without `|`, any other field none; those there are stay."""
+
+    zh = "选择类字段须有 1 至 {limit} 个不重复且不含 | 的选项,其他字段不得有;已有的选项须保留。"
+
+
+class FieldKindFixed(Refusal):
+    """What the field {field} asks for, and who may see it, cannot be changed: take a new code."""
+
+    code = RefusalCode.CONFLICT
+    zh = "字段 {field} 的类型和敏感级别不可更改:请使用新的代码。"
+
+
+class FieldRestricted(Refusal):
+    """The field {field} is restricted: your role may not write it."""
+
+    code = RefusalCode.FORBIDDEN
+    zh = "字段 {field} 受限:您的角色不可填写。"
+
+
+class FieldsTooMany(Refusal):
+    """A city has {limit} fields for one kind of thing at most."""
+
+    code = RefusalCode.LIMIT_EXCEEDED
+    zh = "每类对象最多 {limit} 个自定义字段。"
+
+
+class ChangesTooMany(Refusal):
+    """Send 1 to {limit} changes at a time."""
+
+    code = RefusalCode.LIMIT_EXCEEDED
+    zh = "每次提交 1 至 {limit} 项更改。"
+
+
+class ClientIdWrong(Refusal):
+    """A client's id is a UUID of version 7, made at the time of the change, and new for each change."""
+
+    zh = "客户端编号须为更改时生成的 UUIDv7,每项更改各不相同。"
+
+
+class ChangeAmbiguous(Refusal):
+    """Name exactly one change under each id."""
+
+    zh = "每个编号下须恰好给出一项更改。"
+
+
 class SearchTooShort(Refusal):
     """A search for a name needs two characters at least; use the filter `name: {{prefix: …}}` for one."""
 
     zh = "姓名搜索至少需要两个字;单字请使用筛选条件 name: {{prefix: …}}。"
+
+
+def _tables() -> tuple[str, ...]:
+    """Tables whose rows lie in areas."""
+    return (
+        *(name for name in THINGS if name != "custom_fields"),
+        "dwelling_usages",
+        "organisation_stays",
+        "vehicle_holdings",
+    )
 
 
 #: Constraints of this slice's tables, by name.
@@ -128,8 +307,14 @@ REFUSALS: dict[str, Callable[[], Refusal]] = {
     "uq_households_tenant_id_number": lambda: HouseholdNumberTaken(path=("number",)),
     "uq_residents_tenant_id_identity_index": lambda: IdentityNumberTaken(path=("identityNumber",)),
     "uq_residents_head_of_household": lambda: HouseholdHasHead(path=("relationship",)),
+    "uq_organisations_tenant_id_credit_code": lambda: CreditCodeTaken(path=("creditCode",)),
+    "uq_vehicles_tenant_id_plate_index": lambda: PlateTaken(path=("plate",)),
+    "uq_custom_fields_tenant_id_thing_code": lambda: FieldCodeTaken(path=("code",)),
     **{
-        f"fk_{table}_tenant_id_area_id_area_path": AreaMovedMeanwhile
-        for table in (*THINGS, "resident_moves", "household_moves")
+        f"ex_{table}_one_at_a_time": lambda: PeriodsOverlap(path=("fromOn",))
+        for table in ("resident_stays", "household_stays", "dwelling_usages", "organisation_stays", "vehicle_holdings")
     },
+    "ex_dwelling_ties_once": lambda: PeriodsOverlap(path=("fromOn",)),
+    "ex_dwelling_ties_one_host": lambda: PeriodsOverlap(path=("fromOn",)),
+    **{f"fk_{table}_tenant_id_area_id_area_path": AreaMovedMeanwhile for table in _tables()},
 }

@@ -58,20 +58,48 @@ HOLDINGS = (
         reason=Text("无保存必要。", "There is no need to keep them."),
     ),
     Holding(
-        table="resident_moves",
+        table="resident_stays",
         column="resident_id",
         fate=Fate.DELETE,
-        title=Text("迁移记录", "Moves"),
+        title=Text("居住经历", "In which households they lived"),
+        reason=Text("无保存必要。", "There is no need to keep them."),
+    ),
+    Holding(
+        table="dwelling_ties",
+        column="resident_id",
+        fate=Fate.DELETE,
+        title=Text("房屋权属与租住关系", "Dwellings that they owned or rented, or hosted in"),
+        reason=Text("无保存必要。", "There is no need to keep them."),
+    ),
+    Holding(
+        table="vehicle_holdings",
+        column="resident_id",
+        fate=Fate.DELETE,
+        title=Text("车辆持有经历", "Vehicles that they had"),
+        reason=Text("无保存必要。", "There is no need to keep them."),
+    ),
+    Holding(
+        table="vehicles",
+        column="resident_id",
+        fate=Fate.DELETE,
+        title=Text("车辆", "Their vehicles"),
+        reason=Text("无保存必要。", "There is no need to keep them."),
+    ),
+    Holding(
+        table="custom_values",
+        column="resident_id",
+        fate=Fate.DELETE,
+        title=Text("本城市自定义项目", "What the city's own fields hold of them"),
         reason=Text("无保存必要。", "There is no need to keep them."),
     ),
 )
 
 
 def _departed(before: datetime) -> ColumnElement[bool]:
-    """Who left before a day, is under no hold and not yet erased; without a move the last change is what counts."""
+    """Who left before a day, is under no hold and not yet erased; without a stay the last change is what counts."""
     left_on = (
-        select(func.max(m.ResidentMove.moved_on))
-        .where(m.ResidentMove.resident_id == m.Resident.id)
+        select(func.max(m.ResidentStay.until_on))
+        .where(m.ResidentStay.resident_id == m.Resident.id)
         .correlate(m.Resident)
         .scalar_subquery()
     )

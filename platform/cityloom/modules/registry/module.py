@@ -4,37 +4,82 @@ from __future__ import annotations
 
 from cityloom.core.module import GraphApi, Module
 from cityloom.core.text import Text
+from cityloom.modules.registry.api.custom import CustomField
+from cityloom.modules.registry.api.fieldwork import FieldworkMutation
+from cityloom.modules.registry.api.holder_changes import HolderMutation
+from cityloom.modules.registry.api.holders import (
+    AreaHolders,
+    BuildingOrganisations,
+    DwellingOrganisations,
+    Organisation,
+    ResidentVehicles,
+    Vehicle,
+)
+from cityloom.modules.registry.api.life import LifeMutation
 from cityloom.modules.registry.api.mutations import RegistryMutation
 from cityloom.modules.registry.api.privacy import ResidentPrivacy
 from cityloom.modules.registry.api.queries import RegistryQuery
-from cityloom.modules.registry.api.shapes import (
-    AreaRegistry,
-    Building,
-    Dwelling,
-    Household,
-    HouseholdMove,
-    Resident,
-    ResidentMove,
+from cityloom.modules.registry.api.shapes import AreaRegistry, Building, Dwelling, Household, Resident
+from cityloom.modules.registry.api.ties import (
+    DwellingTie,
+    DwellingTies,
+    DwellingUsage,
+    HouseholdStay,
+    HouseholdTies,
+    OrganisationStay,
+    OrganisationTies,
+    ResidentStay,
+    ResidentTies,
+    VehicleHolding,
+    VehicleTies,
 )
 from cityloom.modules.registry.events import EVENTS
 from cityloom.modules.registry.holdings import HOLDINGS, RETENTIONS
+from cityloom.modules.registry.pack import RegistryPart
 from cityloom.modules.registry.permissions import PERMISSIONS
 
 MODULE = Module(
     name="registry",
     title=Text("人房登记", "Registry"),
     description=Text(
-        "楼栋、房屋、住户、居民及其迁移:人进户、户进房、房进楼、楼进格。",
-        "Buildings, dwellings, households and residents, how they hang together, and how they move.",
+        "楼栋、房屋、住户、居民、单位、车辆及其历史关系:人进户、户进房、房进楼、楼进格。",
+        "Buildings, dwellings, households, residents, organisations and vehicles, and how they hung together when.",
     ),
     needs=("areas",),
     permissions=PERMISSIONS,
     tenant_api=GraphApi(
         queries=(RegistryQuery,),
-        mutations=(RegistryMutation,),
-        extensions=(AreaRegistry, ResidentPrivacy),
-        types=(Building, Dwelling, Household, Resident, ResidentMove, HouseholdMove),
+        mutations=(RegistryMutation, LifeMutation, HolderMutation, FieldworkMutation),
+        extensions=(
+            AreaRegistry,
+            ResidentPrivacy,
+            AreaHolders,
+            BuildingOrganisations,
+            DwellingOrganisations,
+            ResidentVehicles,
+            ResidentTies,
+            HouseholdTies,
+            DwellingTies,
+            OrganisationTies,
+            VehicleTies,
+        ),
+        types=(
+            Building,
+            Dwelling,
+            Household,
+            Resident,
+            Organisation,
+            Vehicle,
+            ResidentStay,
+            HouseholdStay,
+            DwellingUsage,
+            DwellingTie,
+            OrganisationStay,
+            VehicleHolding,
+            CustomField,
+        ),
     ),
+    pack_parts=(RegistryPart(),),
     events=EVENTS,
     holdings=HOLDINGS,
     retentions=RETENTIONS,

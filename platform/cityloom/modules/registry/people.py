@@ -15,18 +15,21 @@ from cityloom.core.crypto import (
 )
 from cityloom.core.database import beyond_wall
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.errors import BirthDateContradicts, IdentityNumberTaken, SexContradicts
+from cityloom.modules.registry.errors import BirthDateContradicts, SexContradicts
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
     from datetime import date
     from uuid import UUID
 
+    from sqlalchemy.orm import InstrumentedAttribute
+
     from cityloom.core.crypto import TenantKeys
+    from cityloom.core.errors import Refusal
     from cityloom.core.work import Work
 
 TABLE = m.Resident.__tablename__
-_SAME_NUMBER = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.identity:' || :key, 0))")
+_SAME_VALUE = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.sealed:' || :key, 0))")
 
 
 async def keys_of(work: Work) -> TenantKeys:
@@ -79,21 +82,24 @@ def phone_indexes(keys: TenantKeys, value: str) -> list[bytes]:
     return keys.blind_indexes(TABLE, "phone", check_mobile_number(value, path=("phone",)))
 
 
-async def demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, number: str) -> None:
-    """Refuse (`IdentityNumberTaken`) a number that somebody else has by the index of a key that is coming or going.
+async def demand_new(
+    work: Work, index: InstrumentedAttribute[Any], known: list[bytes], row_id: UUID, taken: Refusal
+) -> None:
+    """Refuse (`taken`) a value that another row has by the index of a key that is coming or going.
 
-    By the index of the current key the unique constraint tells, so there is nothing to ask while no key is rotated.
-    Asked after the row is written: before, the other row might be indexed anew between the question and the writing.
+    `known` are the value's blind indexes, the one that is written now first. By that one the unique constraint tells,
+    so there is nothing to ask while no key is rotated. Asked after the row is written: before, the other row might be
+    indexed anew between the question and the writing.
     """
-    known = keys.blind_indexes(TABLE, "identity_number", number)
     others = known[1:]
     if others:
-        # Two who write the same number by different keys at once see each other here.
-        await work.session.execute(_SAME_NUMBER, {"key": b"".join(sorted(known)).hex()})
-        query = select(m.Resident.id).where(m.Resident.identity_index.in_(others), m.Resident.id != row_id)
+        # Two who write the same value by different keys at once see each other here.
+        await work.session.execute(_SAME_VALUE, {"key": b"".join(sorted(known)).hex()})
+        model = index.class_
+        query = select(model.id).where(index.in_(others), model.id != row_id)
         async with beyond_wall(work.session):
             if await work.session.scalar(query.limit(1)) is not None:
-                raise IdentityNumberTaken(path=("identityNumber",))
+                raise taken
 
 
 def agree(number: str, born_on: date | None, sex: str | None) -> tuple[date, str]:

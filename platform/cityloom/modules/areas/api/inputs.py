@@ -15,8 +15,10 @@ from cityloom.modules.areas.coordinates import to_wgs84
 from cityloom.modules.areas.service import checked_centre
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cityloom.core.text import Locale
-    from cityloom.modules.areas.restructure import Plan
+    from cityloom.modules.areas.plans import Place, Plan
 
 _VERSION = "The `version` that you read; the change is refused as STALE if it is not the current one. Or nothing."
 _CODES = "New codes for areas that move along, where the old ones would not begin with the code above them any more."
@@ -182,6 +184,24 @@ class AreaPlanCount:
     count: int = strawberry.field(description="How many, when the plan was made.")
 
 
+@b.output_type(description="An area as a plan tells it: before the change, or after it.")
+class AreaPlanPlace:
+    """One end of a shift."""
+
+    code: str = strawberry.field(description="The area's code.")
+    name: str = strawberry.field(description="The area's name.")
+    parent_name: str | None = strawberry.field(description="The name of the area that it lies in; null at the top.")
+
+
+@b.output_type(description="What lies directly in one area today, and where the change puts it.")
+class AreaPlanShift:
+    """See `restructure.Shift`."""
+
+    former: AreaPlanPlace = strawberry.field(description="Where it lies today.")
+    new: AreaPlanPlace = strawberry.field(description="Where it will lie.")
+    counts: list[AreaPlanCount] = strawberry.field(description="What lies there, by sort.")
+
+
 @b.output_type(description="What a change of the tree would touch. Nothing is changed by making a plan.")
 class AreaPlan:
     """See `restructure.Plan`."""
@@ -189,6 +209,9 @@ class AreaPlan:
     fingerprint: str = strawberry.field(description="Send it back to apply exactly this plan.")
     can_be_applied: bool = strawberry.field(description="Whether there are no problems.")
     counts: list[AreaPlanCount] = strawberry.field(description="What is touched, by sort.")
+    shifts: list[AreaPlanShift] = strawberry.field(
+        description="The same by area: from which grid to which. Areas in which nothing lies directly are left out."
+    )
     problems: list[str] = strawberry.field(description="What stands in the way, in the caller's language.")
     notes: list[str] = strawberry.field(description="What to know before applying it, in the caller's language.")
 
@@ -198,7 +221,21 @@ class AreaPlan:
         return cls(
             fingerprint=plan.fingerprint,
             can_be_applied=not plan.problems,
-            counts=[AreaPlanCount(thing=thing, count=count) for thing, count in plan.counts.items()],
+            counts=plan_counts(plan.counts),
+            shifts=[
+                AreaPlanShift(former=_place(one.former), new=_place(one.new), counts=plan_counts(one.counts))
+                for one in plan.shifts
+            ],
             problems=[problem[locale] for problem in plan.problems],
             notes=[note[locale] for note in plan.notes],
         )
+
+
+def plan_counts(counts: Mapping[str, int]) -> list[AreaPlanCount]:
+    """Counts by sort as the API tells them."""
+    return [AreaPlanCount(thing=thing, count=count) for thing, count in counts.items()]
+
+
+def _place(told: Place) -> AreaPlanPlace:
+    code, name, parent_name = told
+    return AreaPlanPlace(code=code, name=name, parent_name=parent_name)

@@ -132,6 +132,11 @@ class VisitChangeInput:
 class VisitRecordInput:
     """See `service.record_visit`."""
 
+    client_id: str | None = strawberry.field(
+        default=None,
+        description="For a visit that was recorded offline: a UUIDv7 that the device made with it. It is the last 32"
+        " digits of the visit's id; sent again, the visit is recorded once.",
+    )
     dwelling_id: b.ID | None = strawberry.field(default=None, description="The dwelling.")
     household_id: b.ID | None = strawberry.field(default=None, description="The household.")
     outcome: VisitOutcome = strawberry.field(description="What it came to.")

@@ -20,6 +20,7 @@ from cityloom.modules.grid.api import inputs as i
 from cityloom.modules.grid.api.results import Award, DailyReport, ScoreAppeal, ScoreFormula, ScorePeriod, Visit
 from cityloom.modules.grid.api.shapes import Patrol, PostAssignment, Shift
 from cityloom.modules.grid.tracks import Point
+from cityloom.modules.registry.service.fieldwork import checked_client_id
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -97,8 +98,10 @@ async def _evaluate(work: Work, input: i.PatrolDaysEvaluateInput) -> AreaModel: 
 
 async def _visit(work: Work, input: i.VisitRecordInput) -> m.Visit:  # noqa: A002 - the argument's name in GraphQL
     dwelling, household = input.dwelling_id, input.household_id
+    client_id = None if input.client_id is None else checked_client_id(work, input.client_id, "clientId")
     return await service.record_visit(
         work,
+        client_id=client_id,
         dwelling_id=None if dwelling is None else _id(work, dwelling, "dwel", "dwellingId"),
         household_id=None if household is None else _id(work, household, "hshd", "householdId"),
         names_dwelling=dwelling is not None,

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
+from cityloom.core.ids import new_id
+from cityloom.core.questions import Question, checked_answers
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.grid import events
 from cityloom.modules.grid import models as m
@@ -20,11 +22,11 @@ from cityloom.modules.grid.errors import (
     VisitNowhere,
     not_found,
 )
-from cityloom.modules.grid.forms import Question, checked_answers
 from cityloom.modules.grid.service import posts, rows
 from cityloom.modules.grid.service.days import bounds
 from cityloom.modules.grid.settings import settings_of
 from cityloom.modules.registry import models as registry
+from cityloom.modules.registry.errors import ClientIdWrong
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +59,7 @@ class Changed:
 async def record_visit(  # noqa: PLR0913 - what is said of a visit
     work: Work,
     *,
+    client_id: UUID | None = None,
     dwelling_id: UUID | None = None,
     household_id: UUID | None = None,
     names_dwelling: bool,
@@ -72,11 +75,14 @@ async def record_visit(  # noqa: PLR0913 - what is said of a visit
     """The caller visited a dwelling, a household or both, in an area where they hold a post, or below or above it.
 
     `answers` fit the current version of the form with this code. A visit during a patrol of the caller's is tied to it.
-    Refuses (`Forbidden`, `NotFound`, `VisitNowhere`, `NotYours`, `NotPostedHere`, `MomentWrong`, `AnswersWrong`,
-    `ChangesTooMany`, `TextTooLong`).
+    Under a `client_id` that the caller has recorded a visit with already, that visit is answered. Refuses
+    (`Forbidden`, `NotFound`, `VisitNowhere`, `NotYours`, `NotPostedHere`, `MomentWrong`, `AnswersWrong`,
+    `ChangesTooMany`, `TextTooLong`, `ClientIdWrong`).
     """
     work.authorise(RECORD)
     account_id = rows.caller(work)
+    if client_id is not None and (before := await _recorded(work, client_id, account_id)) is not None:
+        return before
     if not (names_dwelling or names_household):
         raise VisitNowhere(path=("dwellingId",))
     household = await _seen(work, "hshd", household_id, ("householdId",)) if names_household else None
@@ -101,6 +107,7 @@ async def record_visit(  # noqa: PLR0913 - what is said of a visit
         )
     )
     visit = m.Visit(
+        id=client_id or new_id(),
         account_id=account_id,
         dwelling_id=dwelling.id if dwelling is not None else household.dwelling_id if household is not None else None,
         household_id=household.id if household is not None else None,
@@ -109,7 +116,7 @@ async def record_visit(  # noqa: PLR0913 - what is said of a visit
         visited_at=moment,
         method=method,
         outcome=outcome,
-        answers=checked_answers(questions, answers if answers is not None else {}, is_met=outcome == "MET"),
+        answers=checked_answers(questions, answers if answers is not None else {}, is_complete=outcome == "MET"),
         note=rows.checked_optional(note, "note", 1_000),
         area_id=area.id,
         area_path=area.path,
@@ -128,6 +135,16 @@ async def record_visit(  # noqa: PLR0913 - what is said of a visit
         )
     )
     return visit
+
+
+async def _recorded(work: Work, client_id: UUID, account_id: UUID) -> m.Visit | None:
+    """The visit that a handset recorded under its own id before; of two that are sent at a time the second waits."""
+    key = {"key": f"grid.visit.{work.tenant_id}.{client_id}"}
+    await work.session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), key)
+    found: m.Visit | None = await work.session.get(m.Visit, (work.tenant_id, client_id))
+    if found is not None and found.account_id != account_id:
+        raise ClientIdWrong(path=("clientId",))
+    return found
 
 
 async def _seen(work: Work, tag: str, row_id: UUID | None, path: tuple[str | int, ...]) -> Any:  # noqa: ANN401 - one of three models

@@ -12,6 +12,8 @@ from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
+from cityloom.modules.registry.api.custom import CustomField, of_thing
+from cityloom.modules.registry.api.holders import Organisation, Vehicle
 from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident
 
 
@@ -37,7 +39,7 @@ def area_at(path: ColumnElement[str]) -> ColumnElement[Any]:
 
 @b.query(module="registry")
 class RegistryQuery:
-    """Buildings, dwellings, households and residents by id, in pages, and counted."""
+    """Buildings, dwellings, households, residents, organisations and vehicles by id, in pages, and counted."""
 
     building: Building | None = b.root_one(Building, "One building by its id.")
     buildings: b.Connection[Building] = b.root_connection(
@@ -78,4 +80,24 @@ class RegistryQuery:
             "BIRTH_YEAR": b.dimension(m.Resident.birth_year, "By year of birth."),
         },
         narrow=within,
+    )
+    organisation: Organisation | None = b.root_one(Organisation, "One organisation by its id.")
+    organisations: b.Connection[Organisation] = b.root_connection(
+        Organisation, "The organisations that the caller can see.", narrow=within
+    )
+    organisation_stats: list[b.Group] = b.root_aggregate(
+        Organisation,
+        "Organisations counted.",
+        by={
+            "KIND": b.dimension(m.Organisation.kind, "By kind."),
+            "AREA": b.dimension(
+                m.Organisation.area_path, "By the area that they lie in directly.", tag="area", shown=area_at
+            ),
+        },
+        narrow=within,
+    )
+    vehicle: Vehicle | None = b.root_one(Vehicle, "One vehicle by its id.")
+    vehicles: b.Connection[Vehicle] = b.root_connection(Vehicle, "The vehicles that the caller can see.", narrow=within)
+    custom_fields: list[CustomField] = b.root_list(
+        CustomField, "The city's own fields of one kind of thing, in their order.", narrow=of_thing
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Text, func, select
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Text, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from cityloom.core.work import Works
@@ -14,6 +14,7 @@ from cityloom.modules.areas.api.shapes import Area, end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry import names, people
+from cityloom.modules.registry.api.custom import custom, custom_matches, custom_restricted
 from cityloom.modules.registry.api.words import DwellingUse, HouseholdKind, Relationship, ResidentStatus, Sex
 from cityloom.privacy.service import note_search
 from cityloom.tenancy.keys import KeyRing
@@ -21,18 +22,29 @@ from cityloom.tenancy.keys import KeyRing
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
 
-_VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
+VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
 
 
-def _has_all(resident: type[m.Resident], tokens: ColumnElement[Any]) -> ColumnElement[bool]:
-    token = aliased(m.ResidentNameToken)
-    found = (
-        select(token.id)
-        .where(token.token == func.any(tokens))
-        .group_by(token.id)
-        .having(func.count() == func.cardinality(tokens))
+def name_search(model: type[m.ResidentNameToken | m.OrganisationNameToken]) -> b.Match:
+    """The filter for a part of a name."""
+
+    def has_all(row: Any, tokens: ColumnElement[Any]) -> ColumnElement[bool]:  # noqa: ANN401 - an alias
+        token = aliased(model)
+        found = (
+            select(token.id)
+            .where(token.token == func.any(tokens))
+            .group_by(token.id)
+            .having(func.count() == func.cardinality(tokens))
+        )
+        return row.id.in_(found)  # type: ignore[no-any-return] # an SQL condition
+
+    return b.Match(
+        str,
+        has_all,
+        "Names that contain this, two characters or more: `小明` finds 王小明. Finds an index at any size.",
+        prepare=_tokens,
+        sql_type=ARRAY(Text),
     )
-    return resident.id.in_(found)
 
 
 def _tokens(term: str, _principal: Principal, _services: dict[type, Any]) -> list[str]:
@@ -60,9 +72,48 @@ async def _phone_indexes(number: str, principal: Principal, services: dict[type,
     return found
 
 
+AsOf = Annotated[date | None, b.argument("As it was on this day; as it is today where none is given.")]
+
+
+def holds_on(tie: type[m.Period], day: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a bound day
+    """Ties that held on a day, by plain columns: range operators find no index behind row-level security."""
+    return and_(tie.from_on <= day, or_(tie.until_on.is_(None), tie.until_on > day))
+
+
 def _lives_in(dwelling: type[m.Dwelling], resident: type[m.Resident]) -> ColumnElement[bool]:
     household = aliased(m.Household)
     return resident.household_id.in_(select(household.id).where(household.dwelling_id == dwelling.id))
+
+
+def _lived_in(dwelling: type[m.Dwelling], resident: type[m.Resident], as_of: AsOf = None) -> ColumnElement[bool]:
+    lodging, stay = aliased(m.HouseholdStay), aliased(m.ResidentStay)
+    households = select(lodging.household_id).where(lodging.dwelling_id == dwelling.id, holds_on(lodging, as_of))
+    found = select(stay.resident_id).where(stay.household_id.in_(households), holds_on(stay, as_of))
+    return resident.id.in_(found)
+
+
+def _lodged_in(dwelling: type[m.Dwelling], household: type[m.Household], as_of: AsOf = None) -> ColumnElement[bool]:
+    lodging = aliased(m.HouseholdStay)
+    found = select(lodging.household_id).where(lodging.dwelling_id == dwelling.id, holds_on(lodging, as_of))
+    return household.id.in_(found)
+
+
+def _lodged(household: type[m.Household], dwelling: type[m.Dwelling], as_of: AsOf = None) -> ColumnElement[bool]:
+    lodging = aliased(m.HouseholdStay)
+    found = select(lodging.dwelling_id).where(lodging.household_id == household.id, holds_on(lodging, as_of))
+    return dwelling.id.in_(found)
+
+
+def _belonged_to(household: type[m.Household], resident: type[m.Resident], as_of: AsOf = None) -> ColumnElement[bool]:
+    stay = aliased(m.ResidentStay)
+    found = select(stay.resident_id).where(stay.household_id == household.id, holds_on(stay, as_of))
+    return resident.id.in_(found)
+
+
+def _belonged(resident: type[m.Resident], household: type[m.Household], as_of: AsOf = None) -> ColumnElement[bool]:
+    stay = aliased(m.ResidentStay)
+    found = select(stay.household_id).where(stay.resident_id == resident.id, holds_on(stay, as_of))
+    return household.id.in_(found)
 
 
 @b.bound(
@@ -71,6 +122,7 @@ def _lives_in(dwelling: type[m.Dwelling], resident: type[m.Resident]) -> ColumnE
     module="registry",
     read="registry.building.read",
     scope=b.ScopeRule(area=m.Building.area_path),
+    matches=custom_matches("BUILDING"),
     orderings={"CODE": (m.Building.code,), "NAME": (m.Building.name,)},
 )
 class Building(b.Node):
@@ -90,7 +142,9 @@ class Building(b.Node):
         ),
         "How many dwellings in it the caller can see.",
     )
-    version: int = b.column(m.Building.version, _VERSION)
+    custom: b.JSON = custom()
+    custom_restricted: b.JSON | None = custom_restricted()
+    version: int = b.column(m.Building.version, VERSION)
     created_at: datetime = b.column(m.Building.created_at, "When it was recorded.")
     changed_at: datetime = b.column(m.Building.changed_at, "When it was last changed.")
 
@@ -101,6 +155,7 @@ class Building(b.Node):
     module="registry",
     read="registry.dwelling.read",
     scope=b.ScopeRule(area=m.Dwelling.area_path),
+    matches=custom_matches("DWELLING"),
     orderings={"NUMBER": (m.Dwelling.number,)},
 )
 class Dwelling(b.Node):
@@ -113,9 +168,16 @@ class Dwelling(b.Node):
     size_dm2: int | None = b.column(m.Dwelling.size_dm2, "Floor area in square decimetres (100 dm² = 1 m²).")
     building: Building | None = b.one(m.Dwelling.building_id, "The building that it is in.")
     area: Area | None = b.one(m.Dwelling.area_id, "The area that it lies in: its building's.")
-    households: b.Connection[Household] = b.connection(m.Household.dwelling_id, "The households that live in it.")
-    residents: b.Connection[Resident] = b.connection(_lives_in, "Everybody in a household that lives in it.")
-    version: int = b.column(m.Dwelling.version, _VERSION)
+    households: b.Connection[Household] = b.connection(
+        m.Household.dwelling_id, "The households that live in it.", asked=_lodged_in
+    )
+    residents: b.Connection[Resident] = b.connection(
+        _lives_in, "Everybody in a household that lives in it.", asked=_lived_in
+    )
+    ended_on: date | None = b.column(m.Dwelling.ended_on, "Since when it is a part of another; null for a dwelling.")
+    custom: b.JSON = custom()
+    custom_restricted: b.JSON | None = custom_restricted()
+    version: int = b.column(m.Dwelling.version, VERSION)
     created_at: datetime = b.column(m.Dwelling.created_at, "When it was recorded.")
     changed_at: datetime = b.column(m.Dwelling.changed_at, "When it was last changed.")
 
@@ -126,6 +188,7 @@ class Dwelling(b.Node):
     module="registry",
     read="registry.household.read",
     scope=b.ScopeRule(area=m.Household.area_path),
+    matches=custom_matches("HOUSEHOLD"),
     orderings={"NUMBER": (m.Household.number,)},
 )
 class Household(b.Node):
@@ -133,9 +196,14 @@ class Household(b.Node):
 
     number: str = b.column(m.Household.number, "The household's number, unique in the city.", filters=b.TEXT)
     kind: HouseholdKind = b.column(m.Household.kind, "What kind of household it is.", filters=b.EXACT)
-    dwelling: Dwelling | None = b.one(m.Household.dwelling_id, "Where it lives; null where that is not recorded.")
+    dwelling: Dwelling | None = b.one(
+        m.Household.dwelling_id, "Where it lives; null where that is not recorded.", asked=_lodged
+    )
     area: Area | None = b.one(m.Household.area_id, "The area that it lies in: its dwelling's.")
-    residents: b.Connection[Resident] = b.connection(m.Resident.household_id, "Who belongs to it.")
+    residents: b.Connection[Resident] = b.connection(m.Resident.household_id, "Who belongs to it.", asked=_belonged_to)
+    ended_on: date | None = b.column(
+        m.Household.ended_on, "Since when it is a part of another; null for a household that there is."
+    )
     resident_count: int = b.expression(
         lambda household: (
             select(func.count())
@@ -145,8 +213,9 @@ class Household(b.Node):
         ),
         "How many residents in it the caller can see.",
     )
-    moves: list[HouseholdMove] = b.many(m.HouseholdMove.household_id, "Where it lived before, oldest first.", limit=50)
-    version: int = b.column(m.Household.version, _VERSION)
+    custom: b.JSON = custom()
+    custom_restricted: b.JSON | None = custom_restricted()
+    version: int = b.column(m.Household.version, VERSION)
     created_at: datetime = b.column(m.Household.created_at, "When it was recorded.")
     changed_at: datetime = b.column(m.Household.changed_at, "When it was last changed.")
 
@@ -158,14 +227,9 @@ class Household(b.Node):
     read="registry.resident.read",
     scope=b.ScopeRule(area=m.Resident.area_path, owner=m.Resident.account_id),
     orderings={"NAME": (m.Resident.name,), "BIRTH_YEAR": (m.Resident.birth_year,), "RECORDED": (m.Resident.id,)},
-    matches={
-        "search": b.Match(
-            str,
-            _has_all,
-            "Names that contain this, two characters or more: `小明` finds 王小明. Finds an index at any size.",
-            prepare=_tokens,
-            sql_type=ARRAY(Text),
-        ),
+    matches=custom_matches("RESIDENT")
+    | {
+        "search": name_search(m.ResidentNameToken),
         "identity_number": b.Match(
             str,
             lambda resident, value: resident.identity_index == func.any(value),
@@ -203,51 +267,19 @@ class Resident(b.Node):
         m.Resident.relationship, "What they are to the head of the household.", filters=b.EXACT
     )
     status: ResidentStatus = b.column(m.Resident.status, "Whether they live here.", filters=b.EXACT)
-    household: Household | None = b.one(m.Resident.household_id, "The household they belong to; null for who has left.")
+    household: Household | None = b.one(
+        m.Resident.household_id, "The household they belong to; null for who has left.", asked=_belonged
+    )
     area: Area | None = b.one(m.Resident.area_id, "The area in which they live, or last lived.")
-    moves: list[ResidentMove] = b.many(m.ResidentMove.resident_id, "Earlier moves, oldest first.", limit=50)
-    version: int = b.column(m.Resident.version, _VERSION)
+    custom: b.JSON = custom()
+    custom_restricted: b.JSON | None = custom_restricted()
+    version: int = b.column(m.Resident.version, VERSION)
     created_at: datetime = b.column(m.Resident.created_at, "When they were recorded.")
     changed_at: datetime = b.column(m.Resident.changed_at, "When the record was last changed.")
 
 
-@b.bound(
-    m.ResidentMove,
-    module="registry",
-    read="registry.resident.read",
-    scope=b.ScopeRule(area=m.ResidentMove.area_path),
-    orderings={"RECORDED": (m.ResidentMove.id,)},
-)
-class ResidentMove:
-    """A resident changed household, came back, or left."""
-
-    from_household: Household | None = b.one(m.ResidentMove.from_household_id, "The household before.")
-    to_household: Household | None = b.one(
-        m.ResidentMove.to_household_id, "The household since then; null for who left."
-    )
-    moved_on: date = b.column(m.ResidentMove.moved_on, "Since which day.")
-    recorded_at: datetime = b.column(m.ResidentMove.recorded_at, "When it was recorded.")
-
-
-@b.bound(
-    m.HouseholdMove,
-    module="registry",
-    read="registry.household.read",
-    scope=b.ScopeRule(area=m.HouseholdMove.area_path),
-    orderings={"RECORDED": (m.HouseholdMove.id,)},
-)
-class HouseholdMove:
-    """A household changed dwelling."""
-
-    from_dwelling: Dwelling | None = b.one(m.HouseholdMove.from_dwelling_id, "The dwelling before.")
-    to_dwelling: Dwelling | None = b.one(m.HouseholdMove.to_dwelling_id, "The dwelling since then.")
-    moved_on: date = b.column(m.HouseholdMove.moved_on, "Since which day.")
-    recorded_at: datetime = b.column(m.HouseholdMove.recorded_at, "When it was recorded.")
-
-
-def _count_in(
-    model: type[m.Building | m.Dwelling | m.Household | m.Resident], area: type[AreaModel]
-) -> ColumnElement[int]:
+def count_in(model: type[Any], area: type[AreaModel]) -> ColumnElement[int]:
+    """How many rows of a table lie in an area, at any depth."""
     row = aliased(model)
     inside = (row.area_path >= area.path) & (row.area_path < end_of(area.path))
     return select(func.count()).select_from(row).where(inside).scalar_subquery()
@@ -259,14 +291,14 @@ class AreaRegistry:
 
     buildings: b.Connection[Building] = b.connection(m.Building.area_id, "The buildings directly in it.")
     building_count: int = b.expression(
-        lambda area: _count_in(m.Building, area), "How many buildings in it, at any depth, the caller can see."
+        lambda area: count_in(m.Building, area), "How many buildings in it, at any depth, the caller can see."
     )
     dwelling_count: int = b.expression(
-        lambda area: _count_in(m.Dwelling, area), "How many dwellings in it, at any depth, the caller can see."
+        lambda area: count_in(m.Dwelling, area), "How many dwellings in it, at any depth, the caller can see."
     )
     household_count: int = b.expression(
-        lambda area: _count_in(m.Household, area), "How many households in it, at any depth, the caller can see."
+        lambda area: count_in(m.Household, area), "How many households in it, at any depth, the caller can see."
     )
     resident_count: int = b.expression(
-        lambda area: _count_in(m.Resident, area), "How many residents in it, at any depth, the caller can see."
+        lambda area: count_in(m.Resident, area), "How many residents in it, at any depth, the caller can see."
     )

@@ -64,3 +64,70 @@ class Departure(Enum):
 
     MOVED_AWAY = strawberry.enum_value("MOVED_AWAY", description="Moved away from the city.")
     DECEASED = strawberry.enum_value("DECEASED", description="Died.")
+
+
+@strawberry.enum(description="What kind of organisation (法人、商户、企业) it is.")
+class OrganisationKind(Enum):
+    """See `models.ORGANISATION_KINDS`."""
+
+    COMPANY = strawberry.enum_value("COMPANY", description="A company (企业).")
+    SHOP = strawberry.enum_value("SHOP", description="A shop or workshop of its owner (个体工商户).")
+    INSTITUTION = strawberry.enum_value(
+        "INSTITUTION", description="A public institution or authority (机关、事业单位)."
+    )
+    ASSOCIATION = strawberry.enum_value("ASSOCIATION", description="An association or foundation (社会组织).")
+    OTHER = strawberry.enum_value("OTHER", description="Anything else.")
+
+
+@strawberry.enum(description="What kind of vehicle it is.")
+class VehicleKind(Enum):
+    """See `models.VEHICLE_KINDS`."""
+
+    CAR = strawberry.enum_value("CAR", description="A car (小型汽车).")
+    TRUCK = strawberry.enum_value("TRUCK", description="A lorry or coach (大型汽车).")
+    MOTORCYCLE = strawberry.enum_value("MOTORCYCLE", description="A motorcycle (摩托车).")
+    ELECTRIC_BICYCLE = strawberry.enum_value("ELECTRIC_BICYCLE", description="An electric bicycle (电动自行车).")
+    OTHER = strawberry.enum_value("OTHER", description="Anything else.")
+
+
+@strawberry.enum(description="What ties somebody to a dwelling.")
+class TieRole(Enum):
+    """See `models.TIE_ROLES`."""
+
+    OWNER = strawberry.enum_value("OWNER", description="They own it (产权人); several may, each once.")
+    TENANT = strawberry.enum_value("TENANT", description="They rent it (承租人); several may, each once.")
+    HOST = strawberry.enum_value("HOST", description="They let it to guests by the day (民宿经营者); one at a time.")
+
+
+@strawberry.enum(description="What can have fields of the city's own.")
+class CustomThing(Enum):
+    """See `models.CUSTOM_THINGS`."""
+
+    BUILDING = strawberry.enum_value("BUILDING", description="A building (楼栋).")
+    DWELLING = strawberry.enum_value("DWELLING", description="A dwelling (房屋).")
+    HOUSEHOLD = strawberry.enum_value("HOUSEHOLD", description="A household (户).")
+    RESIDENT = strawberry.enum_value("RESIDENT", description="A resident (人).")
+    ORGANISATION = strawberry.enum_value("ORGANISATION", description="An organisation (单位).")
+    VEHICLE = strawberry.enum_value("VEHICLE", description="A vehicle (车辆).")
+
+
+@strawberry.enum(description="What an answer to a field of the city's own is.")
+class CustomKind(Enum):
+    """See `core.questions.KINDS`."""
+
+    TEXT = strawberry.enum_value("TEXT", description="A text of 500 characters at most.")
+    NUMBER = strawberry.enum_value("NUMBER", description="A number.")
+    YES_NO = strawberry.enum_value("YES_NO", description="True or false.")
+    CHOICE = strawberry.enum_value("CHOICE", description="One of the choices.")
+    CHOICES = strawberry.enum_value("CHOICES", description="Some of the choices.")
+    DAY = strawberry.enum_value("DAY", description="A day, YYYY-MM-DD.")
+
+
+@strawberry.enum(description="Who may see answers to a field of the city's own.")
+class CustomSensitivity(Enum):
+    """See `models.SENSITIVITIES`."""
+
+    PLAIN = strawberry.enum_value("PLAIN", description="Whoever sees the thing.")
+    RESTRICTED = strawberry.enum_value(
+        "RESTRICTED", description="Roles with the field permission `registry.custom.restricted` only."
+    )

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
+from cityloom.core.ids import new_id
 from cityloom.modules.areas.service import checked_centre
-from cityloom.modules.areas.tree import place_in
+from cityloom.modules.areas.tree import area_of, civil_day, place_in
 from cityloom.modules.registry import events
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.service import chain
+from cityloom.modules.registry.errors import DwellingEnded
+from cityloom.modules.registry.service import chain, checks, ties
 
 if TYPE_CHECKING:
+    from datetime import date
     from uuid import UUID
 
     from cityloom.core.work import Work
+    from cityloom.modules.areas.models import Area
     from cityloom.modules.registry.service.values import BuildingValues, DwellingValues
 
 _MOST_STOREYS, _LOWEST, _LARGEST_DM2 = 200, -9, 10_000_000
 
 
 def _building_values(values: BuildingValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
-        "code": lambda v: chain.checked_text(v, "code", 40),
-        "name": lambda v: chain.checked_text(v, "name", 100),
-        "address": lambda v: chain.checked_optional(v, "address", 200),
-        "storeys": lambda v: chain.checked_number(v, "storeys", 1, _MOST_STOREYS),
+    rules: dict[str, Any] = {
+        "code": lambda v: checks.checked_text(v, "code", 40),
+        "name": lambda v: checks.checked_text(v, "name", 100),
+        "address": lambda v: checks.checked_optional(v, "address", 200),
+        "storeys": lambda v: checks.checked_number(v, "storeys", 1, _MOST_STOREYS),
+        "custom": lambda v: v or {},
     }
-    checked = {key: checks[key](value) for key, value in values.items() if key != "position"}
+    checked = {key: rules[key](value) for key, value in values.items() if key != "position"}
     if "position" in values:
         position = values["position"]
         checked["longitude"], checked["latitude"] = checked_centre(position) if position else (None, None)
@@ -34,14 +40,15 @@ def _building_values(values: BuildingValues) -> dict[str, Any]:
 
 
 def _dwelling_values(values: DwellingValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
-        "unit": lambda v: chain.checked_optional(v, "unit", 20) or "",
-        "number": lambda v: chain.checked_text(v, "number", 20),
-        "floor": lambda v: chain.checked_number(v, "floor", _LOWEST, _MOST_STOREYS),
-        "use": lambda v: chain.checked_choice(v, "use", m.DWELLING_USES),
-        "size_dm2": lambda v: chain.checked_number(v, "sizeDm2", 1, _LARGEST_DM2),
+    rules: dict[str, Any] = {
+        "unit": lambda v: checks.checked_optional(v, "unit", 20) or "",
+        "number": lambda v: checks.checked_text(v, "number", 20),
+        "floor": lambda v: checks.checked_number(v, "floor", _LOWEST, _MOST_STOREYS),
+        "use": lambda v: checks.checked_choice(v, "use", m.DWELLING_USES),
+        "size_dm2": lambda v: checks.checked_number(v, "sizeDm2", 1, _LARGEST_DM2),
+        "custom": lambda v: v or {},
     }
-    return {key: checks[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
 async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[BuildingValues]) -> m.Building:
@@ -51,8 +58,10 @@ async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[
     """
     area = await place_in(work, area_id)
     work.authorise("registry.building.create", area_path=area.path)
-    building = m.Building(area_id=area.id, area_path=area.path, **_building_values(values))
-    await chain.insert(work, "registry.building.create", building)
+    columns = _building_values(values)
+    answers = columns.pop("custom", None)
+    building = m.Building(area_id=area.id, area_path=area.path, **columns)
+    await chain.insert(work, "registry.building.create", building, answers=answers)
     work.emit(events.BuildingCreated(subject_id=building.id, area_path=area.path, code=building.code))
     return building
 
@@ -68,6 +77,25 @@ async def change_building(
         fields = tuple(sorted(values))
         work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
     return building
+
+
+@dataclass(frozen=True, slots=True)
+class BuildingPlan:
+    """What putting a building into another area touches: rows by table, and both areas."""
+
+    former: Area
+    new: Area
+    counts: dict[str, int]
+
+
+async def plan_building_move(work: Work, building_id: UUID | None, area_id: UUID | None) -> BuildingPlan:
+    """What `move_building` would touch; changes nothing and refuses what that refuses."""
+    action = "registry.building.move"
+    area = await place_in(work, area_id)
+    building = await chain.reach(work, m.Building, building_id, action)
+    work.authorise(action, area_path=area.path)
+    former = await area_of(work, building.area_id)
+    return BuildingPlan(former, area, await chain.inside(work, building))
 
 
 async def move_building(
@@ -94,19 +122,32 @@ async def move_building(
     return building
 
 
-async def create_dwelling(work: Work, *, building_id: UUID | None, **values: Unpack[DwellingValues]) -> m.Dwelling:
-    """Record a dwelling (`unit`, `number`, `floor`, `use`, `size_dm2`) in a building.
+async def create_dwelling(
+    work: Work,
+    *,
+    building_id: UUID | None,
+    used_since: date | None = None,
+    row_id: UUID | None = None,
+    **values: Unpack[DwellingValues],
+) -> m.Dwelling:
+    """Record a dwelling (`unit`, `number`, `floor`, `use`, `size_dm2`) in a building, used so since a day (today).
 
-    Refuses (`Forbidden`, `NotFound`, `DwellingNumberTaken`, `TextMalformed`, `NumberOutOfRange`, `ValueUnknown`).
+    Refuses (`Forbidden`, `NotFound`, `DwellingNumberTaken`, `TextMalformed`, `NumberOutOfRange`, `ValueUnknown`,
+    `DateOutOfRange`, `AnswersWrong`).
     """
     building = await _holder(work, building_id, "registry.dwelling.create")
+    day = checks.checked_day(work, used_since or civil_day(work.now()), "usedSince")
+    columns = _dwelling_values(values)
+    answers = columns.pop("custom", None)
     dwelling = m.Dwelling(
+        id=row_id or new_id(),
         building_id=building.id,
         area_id=building.area_id,
         area_path=building.area_path,
-        **{"unit": "", **_dwelling_values(values)},
+        **{"unit": "", **columns},
     )
-    await chain.insert(work, "registry.dwelling.create", dwelling)
+    await chain.insert(work, "registry.dwelling.create", dwelling, answers=answers)
+    await ties.tie(work, dwelling, day, name="usedSince", use=dwelling.use)
     work.emit(
         events.DwellingCreated(
             subject_id=dwelling.id, area_path=dwelling.area_path, building_id=building.id, use=dwelling.use
@@ -118,15 +159,45 @@ async def create_dwelling(work: Work, *, building_id: UUID | None, **values: Unp
 async def change_dwelling(
     work: Work, dwelling_id: UUID | None, *, version: int | None = None, **values: Unpack[DwellingValues]
 ) -> m.Dwelling:
-    """Change what is given of a dwelling; refuses what creating and `chain.reach` refuse."""
+    """Change what is given of a dwelling, its use since today; refuses what creating and `chain.reach` refuse."""
     action = "registry.dwelling.change"
     dwelling = await chain.reach(work, m.Dwelling, dwelling_id, action, version=version)
-    checked = _dwelling_values(values)
+    checked, former = _dwelling_values(values), dwelling.use
     if await chain.write(work, action, dwelling, checked):
+        if dwelling.use != former:
+            await ties.tie(work, dwelling, civil_day(work.now()), name="use", use=dwelling.use)
         fields = tuple(sorted(values))
         work.emit(
             events.DwellingChanged(
                 subject_id=dwelling.id, area_path=dwelling.area_path, fields=fields, use=dwelling.use
+            )
+        )
+    return dwelling
+
+
+async def change_use(
+    work: Work, dwelling_id: UUID | None, *, use: str, changed_on: date | None = None, version: int | None = None
+) -> m.Dwelling:
+    """A dwelling is used for something else since a day, today where none is given.
+
+    Refuses what `chain.reach` refuses, `ValueUnknown`, `DateOutOfRange`, `DwellingEnded`, `TieStillHolds`.
+    """
+    action = "registry.dwelling.change"
+    checks.checked_choice(use, "use", m.DWELLING_USES)
+    day = checks.checked_day(work, changed_on or civil_day(work.now()), "changedOn")
+    dwelling = await chain.reach(work, m.Dwelling, dwelling_id, action, version=version)
+    if dwelling.ended_on is not None:
+        raise DwellingEnded(path=("id",))
+    former = dwelling.use
+    if await chain.write(work, action, dwelling, {"use": use}):
+        await ties.tie(work, dwelling, day, name="changedOn", use=use)
+        work.emit(
+            events.DwellingUseChanged(
+                subject_id=dwelling.id,
+                area_path=dwelling.area_path,
+                former_use=former,
+                use=use,
+                changed_on=day,
             )
         )
     return dwelling

@@ -6,35 +6,31 @@ somewhere is locked FOR SHARE, so that it cannot move away meanwhile.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, func, select, update
 
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
 from cityloom.modules.areas.service import demand_version
-from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.errors import (
-    REFUSALS,
-    DateOutOfRange,
-    NumberOutOfRange,
-    TextMalformed,
-    ValueUnknown,
-    not_found,
-)
+from cityloom.modules.registry.errors import REFUSALS, not_found
+from cityloom.modules.registry.service import custom
 
 if TYPE_CHECKING:
-    from datetime import date
     from uuid import UUID
 
     from cityloom.core.work import Work
 
-Link = TypeVar("Link", m.Building, m.Dwelling, m.Household, m.Resident)
-TAGS = {m.Building: "bldg", m.Dwelling: "dwel", m.Household: "hshd", m.Resident: "resd"}
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_EARLIEST_YEAR = 1850
+Link = TypeVar("Link", m.Building, m.Dwelling, m.Household, m.Resident, m.Organisation, m.Vehicle)
+TAGS = {
+    m.Building: "bldg",
+    m.Dwelling: "dwel",
+    m.Household: "hshd",
+    m.Resident: "resd",
+    m.Organisation: "orgn",
+    m.Vehicle: "vehi",
+}
 
 
 async def reach(
@@ -72,9 +68,13 @@ async def reach(
 async def write(
     work: Work, action: str, row: Link, values: dict[str, Any], *, secret: frozenset[str] = frozenset()
 ) -> bool:
-    """Change the columns that differ; answers whether any did. The audit log names what is `secret`, and hides it."""
-    changed = {key: value for key, value in values.items() if getattr(row, key) != value}
-    if not changed:
+    """Change the columns that differ; answers whether any did. The audit log names what is `secret`, and hides it.
+
+    `custom` among the values holds answers to the city's own fields.
+    """
+    own = await custom.answers(work, row, values["custom"], is_new=False) if "custom" in values else custom.Answers()
+    changed = {key: value for key, value in values.items() if key != "custom" and getattr(row, key) != value}
+    if not changed and not own:
         return False
     before = {key: getattr(row, key) for key in changed}
     async with refusing(work, REFUSALS):
@@ -82,25 +82,36 @@ async def write(
             setattr(row, key, value)
         row.version += 1
         row.changed_at = work.now()
-    audit(work, action, row, before=shown(before, secret), after=shown(changed, secret))
+    await custom.write_answers(work, row, own)
+    told = shown(before, secret) | own.before, shown(changed, secret) | own.after
+    audit(work, action, row, before=told[0], after=told[1])
     return True
 
 
-async def insert(work: Work, action: str, row: Link, *, secret: frozenset[str] = frozenset()) -> None:
-    """Add a link; violated constraints become refusals."""
+async def insert(
+    work: Work, action: str, row: Link, *, secret: frozenset[str] = frozenset(), answers: object = None
+) -> None:
+    """Add a link with its answers to the city's own fields; violated constraints become refusals."""
+    own = await custom.answers(work, row, {} if answers is None else answers, is_new=True)
     row.version, row.created_at, row.changed_at = 1, work.now(), work.now()
     async with refusing(work, REFUSALS):
         work.session.add(row)
     columns = {column.key: getattr(row, column.key) for column in type(row).__mapper__.column_attrs}
     stated = {key: value for key, value in columns.items() if value is not None and key not in _UNINTERESTING}
-    audit(work, action, row, after=shown(stated, secret))
+    await custom.write_answers(work, row, own)
+    audit(work, action, row, after=shown(stated, secret) | own.after)
 
 
 _UNINTERESTING = frozenset({"tenant_id", "id", "version", "created_at", "changed_at"})
 
 
 def audit(
-    work: Work, action: str, row: Link, *, before: dict[str, Any] | None = None, after: dict[str, Any] | None = None
+    work: Work,
+    action: str,
+    row: Any,  # noqa: ANN401 - one of six models
+    *,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
 ) -> None:
     """Note a change in the audit log."""
     work.audit(AuditEntry(action=action, object_tag=TAGS[type(row)], object_id=row.id, before=before, after=after))
@@ -118,73 +129,108 @@ def shown(values: dict[str, Any], secret: frozenset[str]) -> dict[str, Any]:
     }
 
 
+#: Tables with the condition on their rows, what hangs on a row before the row itself.
+Carried = list[tuple[type[Any], ColumnElement[bool]]]
+
+
 async def relocate_building(work: Work, building: m.Building, area_id: UUID, area_path: str) -> None:
     """Put a building and everything in it into an area."""
-    dwellings = select(m.Dwelling.id).where(m.Dwelling.building_id == building.id).scalar_subquery()
-    await _place(work, m.Building, m.Building.id == building.id, area_id, area_path)
-    await _place(work, m.Dwelling, m.Dwelling.building_id == building.id, area_id, area_path)
-    await _relocate_households(work, m.Household.dwelling_id.in_(dwellings), area_id, area_path)
+    await _relocate(work, _building(m.Building.id == building.id), area_id, area_path)
 
 
 async def relocate_dwelling(work: Work, dwelling: m.Dwelling, area_id: UUID, area_path: str) -> None:
     """Put a dwelling and everything in it into an area."""
-    await _place(work, m.Dwelling, m.Dwelling.id == dwelling.id, area_id, area_path)
-    await _relocate_households(work, m.Household.dwelling_id == dwelling.id, area_id, area_path)
+    await _relocate(work, _dwellings(m.Dwelling.id == dwelling.id), area_id, area_path)
 
 
 async def relocate_household(work: Work, household: m.Household, area_id: UUID, area_path: str) -> None:
     """Put a household and everybody in it into an area."""
-    await _relocate_households(work, m.Household.id == household.id, area_id, area_path)
-
-
-async def _relocate_households(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
-    households = select(m.Household.id).where(which).scalar_subquery()
-    residents = select(m.Resident.id).where(m.Resident.household_id.in_(households)).scalar_subquery()
-    await _place(work, m.ResidentMove, m.ResidentMove.resident_id.in_(residents), area_id, area_path)
-    await _place(work, m.Resident, m.Resident.household_id.in_(households), area_id, area_path)
-    await _place(work, m.HouseholdMove, m.HouseholdMove.household_id.in_(households), area_id, area_path)
-    await _place(work, m.Household, which, area_id, area_path)
+    await _relocate(work, _households(m.Household.id == household.id), area_id, area_path)
 
 
 async def relocate_resident(work: Work, resident: m.Resident, area_id: UUID, area_path: str) -> None:
-    """Let a resident's past moves lie where the resident does."""
-    await _place(work, m.ResidentMove, m.ResidentMove.resident_id == resident.id, area_id, area_path)
+    """Put a resident, with past stays and vehicles, into an area."""
+    await _relocate(work, _residents(m.Resident.id == resident.id), area_id, area_path)
+
+
+async def relocate_organisation(work: Work, organisation: m.Organisation, area_id: UUID, area_path: str) -> None:
+    """Put an organisation, with past premises and vehicles, into an area."""
+    await _relocate(work, _organisations(m.Organisation.id == organisation.id), area_id, area_path)
+
+
+async def relocate_vehicle(work: Work, vehicle: m.Vehicle, area_id: UUID, area_path: str) -> None:
+    """Put a vehicle, with its past holders, into an area."""
+    await _relocate(work, _vehicles(m.Vehicle.id == vehicle.id), area_id, area_path)
+
+
+async def inside(work: Work, building: m.Building) -> dict[str, int]:
+    """How many rows of each table would go along with a building; tables without any are left out."""
+    counts: dict[str, int] = {}
+    for model, which in reversed(_building(m.Building.id == building.id)):
+        found = await work.session.scalar(select(func.count()).select_from(model).where(which))
+        if found:
+            name = model.__tablename__
+            counts[name] = counts.get(name, 0) + found
+    return counts
+
+
+def _building(which: ColumnElement[bool]) -> Carried:
+    buildings = select(m.Building.id).where(which).scalar_subquery()
+    return [
+        *_dwellings(m.Dwelling.building_id.in_(buildings)),
+        *_organisations(m.Organisation.building_id.in_(buildings)),
+        (m.Building, which),
+    ]
+
+
+def _dwellings(which: ColumnElement[bool]) -> Carried:
+    dwellings = select(m.Dwelling.id).where(which).scalar_subquery()
+    return [
+        *_households(m.Household.dwelling_id.in_(dwellings)),
+        *_organisations(m.Organisation.dwelling_id.in_(dwellings)),
+        (m.DwellingTie, m.DwellingTie.dwelling_id.in_(dwellings)),
+        (m.DwellingUsage, m.DwellingUsage.dwelling_id.in_(dwellings)),
+        (m.Dwelling, which),
+    ]
+
+
+def _households(which: ColumnElement[bool]) -> Carried:
+    households = select(m.Household.id).where(which).scalar_subquery()
+    return [
+        *_residents(m.Resident.household_id.in_(households)),
+        (m.HouseholdStay, m.HouseholdStay.household_id.in_(households)),
+        (m.Household, which),
+    ]
+
+
+def _residents(which: ColumnElement[bool]) -> Carried:
+    residents = select(m.Resident.id).where(which).scalar_subquery()
+    return [
+        *_vehicles(m.Vehicle.resident_id.in_(residents)),
+        (m.ResidentStay, m.ResidentStay.resident_id.in_(residents)),
+        (m.Resident, which),
+    ]
+
+
+def _organisations(which: ColumnElement[bool]) -> Carried:
+    organisations = select(m.Organisation.id).where(which).scalar_subquery()
+    return [
+        *_vehicles(m.Vehicle.organisation_id.in_(organisations)),
+        (m.OrganisationStay, m.OrganisationStay.organisation_id.in_(organisations)),
+        (m.Organisation, which),
+    ]
+
+
+def _vehicles(which: ColumnElement[bool]) -> Carried:
+    vehicles = select(m.Vehicle.id).where(which).scalar_subquery()
+    return [(m.VehicleHolding, m.VehicleHolding.vehicle_id.in_(vehicles)), (m.Vehicle, which)]
+
+
+async def _relocate(work: Work, carried: Carried, area_id: UUID, area_path: str) -> None:
+    for model, which in carried:
+        await _place(work, model, which, area_id, area_path)
 
 
 async def _place(work: Work, model: type[Any], which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
     statement = update(model).where(which, model.area_id != area_id).values(area_id=area_id, area_path=area_path)
     await work.session.execute(statement.execution_options(synchronize_session=False))
-
-
-def checked_text(value: str, name: str, limit: int) -> str:
-    """A text without blanks around it; refuses (`TextMalformed`)."""
-    value = value.strip()
-    if not 0 < len(value) <= limit or _CONTROL.search(value):
-        raise TextMalformed(path=(name,), limit=limit)
-    return value
-
-
-def checked_optional(value: str | None, name: str, limit: int) -> str | None:
-    """A text or none; blank is none."""
-    return checked_text(value, name, limit) if value is not None and value.strip() else None
-
-
-def checked_number(value: int | None, name: str, least: int, most: int) -> int | None:
-    """A number in a range, or none; refuses (`NumberOutOfRange`)."""
-    if value is not None and not least <= value <= most:
-        raise NumberOutOfRange(path=(name,), least=least, most=most)
-    return value
-
-
-def checked_choice(value: str, name: str, known: tuple[str, ...]) -> str:
-    """One of some words; refuses (`ValueUnknown`)."""
-    if value not in known:
-        raise ValueUnknown(path=(name,), known=", ".join(known))
-    return value
-
-
-def checked_day(work: Work, day: date, name: str) -> date:
-    """A day that is not in the future; refuses (`DateOutOfRange`)."""
-    if day > civil_day(work.now()) or day.year < _EARLIEST_YEAR:
-        raise DateOutOfRange(path=(name,))
-    return day

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
+from cityloom.core.ids import new_id
 from cityloom.modules.areas.tree import civil_day, place_in
 from cityloom.modules.registry import events
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.service import chain
+from cityloom.modules.registry.errors import DwellingEnded, HouseholdEnded
+from cityloom.modules.registry.service import chain, checks, ties
 
 if TYPE_CHECKING:
     from datetime import date
@@ -18,14 +20,15 @@ if TYPE_CHECKING:
 
 
 def _values(values: HouseholdValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
-        "number": lambda v: chain.checked_text(v, "number", 40),
-        "kind": lambda v: chain.checked_choice(v, "kind", m.HOUSEHOLD_KINDS),
+    rules: dict[str, Any] = {
+        "number": lambda v: checks.checked_text(v, "number", 40),
+        "kind": lambda v: checks.checked_choice(v, "kind", m.HOUSEHOLD_KINDS),
+        "custom": lambda v: v or {},
     }
-    return {key: checks[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
-async def create_household(
+async def create_household(  # noqa: PLR0913 - what is said of a household
     work: Work,
     *,
     number: str,
@@ -33,14 +36,19 @@ async def create_household(
     dwelling_id: UUID | None = None,
     area_id: UUID | None = None,
     lives_in_dwelling: bool = True,
+    moved_in_on: date | None = None,
+    row_id: UUID | None = None,
+    custom: dict[str, Any] | None = None,
 ) -> m.Household:
     """Record a household in a dwelling, or (`lives_in_dwelling` false) directly in an open area.
 
-    Refuses (`Forbidden`, `NotFound`, `AreaNotFound`, `AreaClosed`, `HouseholdNumberTaken`, `TextMalformed`,
-    `ValueUnknown`).
+    It lives there since `moved_in_on`, today where no day is given. Refuses (`Forbidden`, `NotFound`, `AreaNotFound`,
+    `AreaClosed`, `HouseholdNumberTaken`, `DwellingEnded`, `TextMalformed`, `ValueUnknown`, `DateOutOfRange`,
+    `AnswersWrong`).
     """
     action = "registry.household.create"
-    household = m.Household(**_values({"number": number, "kind": kind}))
+    day = checks.checked_day(work, moved_in_on or civil_day(work.now()), "movedInOn")
+    household = m.Household(id=row_id or new_id(), **_values({"number": number, "kind": kind}))
     if lives_in_dwelling:
         dwelling = await _holder(work, dwelling_id, action)
         household.dwelling_id, household.area_id, household.area_path = (
@@ -52,7 +60,9 @@ async def create_household(
         area = await place_in(work, area_id)
         work.authorise(action, area_path=area.path)
         household.area_id, household.area_path = area.id, area.path
-    await chain.insert(work, action, household)
+    await chain.insert(work, action, household, answers=custom)
+    if household.dwelling_id is not None:
+        await ties.tie(work, household, day, name="movedInOn", dwelling_id=household.dwelling_id)
     work.emit(
         events.HouseholdCreated(
             subject_id=household.id, area_path=household.area_path, dwelling_id=household.dwelling_id
@@ -83,29 +93,18 @@ async def move_household(
 ) -> m.Household:
     """Let a household with everybody in it live in another dwelling, since today where no day is given.
 
-    Refuses what `chain.reach` refuses of both, and `DateOutOfRange`.
+    Refuses what `chain.reach` refuses of both, `HouseholdEnded`, `DwellingEnded`, `DateOutOfRange`, `TieStillHolds`.
     """
     action = "registry.household.move"
-    day = chain.checked_day(work, moved_on or civil_day(work.now()), "movedOn")
+    day = checks.checked_day(work, moved_on or civil_day(work.now()), "movedOn")
     dwelling = await _holder(work, dwelling_id, action)
     household = await chain.reach(work, m.Household, household_id, action, version=version)
+    if household.ended_on is not None:
+        raise HouseholdEnded(path=("id",))
     former = household.dwelling_id
     if former == dwelling.id:
         return household
-    await chain.relocate_household(work, household, dwelling.area_id, dwelling.area_path)
-    await work.session.refresh(household)
-    work.session.add(
-        m.HouseholdMove(
-            household_id=household.id,
-            from_dwelling_id=former,
-            to_dwelling_id=dwelling.id,
-            moved_on=day,
-            recorded_at=work.now(),
-            area_id=dwelling.area_id,
-            area_path=dwelling.area_path,
-        )
-    )
-    await chain.write(work, action, household, {"dwelling_id": dwelling.id})
+    await settle_household(work, action, household, dwelling, day, name="movedOn")
     work.emit(
         events.HouseholdMoved(
             subject_id=household.id,
@@ -117,5 +116,18 @@ async def move_household(
     return household
 
 
+async def settle_household(
+    work: Work, action: str, household: m.Household, dwelling: m.Dwelling, day: date, *, name: str
+) -> None:
+    """Let a household live in a dwelling since a day, with everybody in it; `name` is the day's field."""
+    await chain.relocate_household(work, household, dwelling.area_id, dwelling.area_path)
+    await work.session.refresh(household)
+    await chain.write(work, action, household, {"dwelling_id": dwelling.id})
+    await ties.tie(work, household, day, name=name, dwelling_id=dwelling.id)
+
+
 async def _holder(work: Work, dwelling_id: UUID | None, permission: str) -> m.Dwelling:
-    return await chain.reach(work, m.Dwelling, dwelling_id, permission, path=("dwellingId",), is_holder=True)
+    found = await chain.reach(work, m.Dwelling, dwelling_id, permission, path=("dwellingId",), is_holder=True)
+    if found.ended_on is not None:
+        raise DwellingEnded(path=("dwellingId",))
+    return found

@@ -11,8 +11,8 @@ from cityloom.core.ids import new_id
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import events, names, people
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.errors import ResidentLeftAlready, ResidentNotLiving
-from cityloom.modules.registry.service import chain
+from cityloom.modules.registry.errors import HouseholdEnded, IdentityNumberTaken, ResidentLeftAlready, ResidentNotLiving
+from cityloom.modules.registry.service import chain, checks, ties
 from cityloom.tenancy.limits import demand_room
 
 if TYPE_CHECKING:
@@ -52,44 +52,59 @@ def _columns(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues)
     elif "identity_number" in values:
         columns |= people.identity_columns(keys, row_id, None)
     if born_on is not None:
-        columns |= people.birth_columns(keys, row_id, chain.checked_day(work, born_on, "birthOn"))
+        columns |= people.birth_columns(keys, row_id, checks.checked_day(work, born_on, "birthOn"))
     elif "birth_on" in values:
         columns |= people.birth_columns(keys, row_id, None)
     if sex is not None:
-        columns["sex"] = chain.checked_choice(sex, "sex", m.SEXES)
+        columns["sex"] = checks.checked_choice(sex, "sex", m.SEXES)
     if "phone" in values:
         phone = values["phone"]
         checked = None if phone is None else check_mobile_number(phone, path=("phone",))
         columns |= people.phone_columns(keys, row_id, checked)
     if "name" in values:
-        columns["name"] = chain.checked_text(values["name"], "name", NAME_LIMIT)
+        columns["name"] = checks.checked_text(values["name"], "name", NAME_LIMIT)
+    if "custom" in values:
+        columns["custom"] = values["custom"] or {}
     if "relationship" in values:
-        columns["relationship"] = chain.checked_choice(values["relationship"], "relationship", m.RELATIONSHIPS)
+        columns["relationship"] = checks.checked_choice(values["relationship"], "relationship", m.RELATIONSHIPS)
     return columns
 
 
-async def create_resident(work: Work, *, household_id: UUID | None, **values: Unpack[ResidentValues]) -> m.Resident:
+async def create_resident(
+    work: Work,
+    *,
+    household_id: UUID | None,
+    arrived_on: date | None = None,
+    row_id: UUID | None = None,
+    **values: Unpack[ResidentValues],
+) -> m.Resident:
     """Record a resident (`name`, `sex`, `birth_on`, `identity_number`, `phone`, `relationship`) in a household.
 
-    Birth date and sex follow from the identity number where it is given. Refuses (`Forbidden`, `NotFound`,
+    They belong to it since `arrived_on`, today where no day is given. Birth date and sex follow from the identity
+    number where it is given. Refuses (`Forbidden`, `NotFound`,
     `InvalidIdentityNumber`, `InvalidMobileNumber`, `BirthDateContradicts`, `SexContradicts`, `DateOutOfRange`,
-    `IdentityNumberTaken`, `HouseholdHasHead`, `TextMalformed`, `ValueUnknown`, `TenantLimitReached`).
+    `IdentityNumberTaken`, `HouseholdHasHead`, `HouseholdEnded`, `TextMalformed`, `ValueUnknown`, `AnswersWrong`,
+    `TenantLimitReached`).
     """
     action = "registry.resident.create"
     household = await _holder(work, household_id, action)
+    day = checks.checked_day(work, arrived_on or civil_day(work.now()), "arrivedOn")
     await demand_room(work, "residents", m.Resident, 1)
-    row_id = new_id(int(work.now().timestamp() * 1000))
+    row_id = row_id or new_id(int(work.now().timestamp() * 1000))
     keys = await people.keys_of(work)
+    columns = _columns(work, keys, row_id, values)
+    answers = columns.pop("custom", None)
     resident = m.Resident(
         id=row_id,
         household_id=household.id,
         area_id=household.area_id,
         area_path=household.area_path,
         status="LIVING",
-        **{"relationship": "OTHER", "sex": "UNKNOWN", **_columns(work, keys, row_id, values)},
+        **{"relationship": "OTHER", "sex": "UNKNOWN", **columns},
     )
-    await chain.insert(work, action, resident, secret=SECRET)
+    await chain.insert(work, action, resident, secret=SECRET, answers=answers)
     await _demand_new_number(work, keys, row_id, values)
+    await ties.tie(work, resident, day, name="arrivedOn", household_id=household.id)
     await _write_tokens(work, resident)
     work.emit(events.ResidentCreated(subject_id=resident.id, area_path=resident.area_path, household_id=household.id))
     return resident
@@ -125,11 +140,12 @@ async def move_resident(
 ) -> m.Resident:
     """Let a resident live in another household, since today where no day is given; who had left comes back.
 
-    Refuses what `chain.reach` refuses of both, `ResidentNotLiving` for the dead, `HouseholdHasHead`, `DateOutOfRange`.
+    Refuses what `chain.reach` refuses of both, `ResidentNotLiving` for the dead, `HouseholdHasHead`, `HouseholdEnded`,
+    `DateOutOfRange`, and `TieStillHolds` a day before which something later is recorded.
     """
     action = "registry.resident.move"
-    day = chain.checked_day(work, moved_on or civil_day(work.now()), "movedOn")
-    chain.checked_choice(relationship, "relationship", m.RELATIONSHIPS)
+    day = checks.checked_day(work, moved_on or civil_day(work.now()), "movedOn")
+    checks.checked_choice(relationship, "relationship", m.RELATIONSHIPS)
     household = await _holder(work, household_id, action)
     resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
     if resident.status == "DECEASED":
@@ -137,16 +153,7 @@ async def move_resident(
     former = resident.household_id
     if former == household.id and resident.status == "LIVING":
         return resident
-    await chain.relocate_resident(work, resident, household.area_id, household.area_path)
-    columns = {
-        "household_id": household.id,
-        "area_id": household.area_id,
-        "area_path": household.area_path,
-        "relationship": relationship,
-        "status": "LIVING",
-    }
-    await chain.write(work, action, resident, columns)
-    _note_move(work, resident, former, day)
+    await settle_resident(work, action, resident, household, day, relationship=relationship, name="movedOn")
     work.emit(
         events.ResidentMoved(
             subject_id=resident.id,
@@ -158,22 +165,46 @@ async def move_resident(
     return resident
 
 
+async def settle_resident(
+    work: Work,
+    action: str,
+    resident: m.Resident,
+    household: m.Household,
+    day: date,
+    *,
+    relationship: str,
+    name: str,
+) -> None:
+    """Let a resident belong to a household since a day, with vehicles and past stays; `name` is the day's field."""
+    columns = {
+        "household_id": household.id,
+        "area_id": household.area_id,
+        "area_path": household.area_path,
+        "relationship": relationship,
+        "status": "LIVING",
+    }
+    await chain.write(work, action, resident, columns)
+    await chain.relocate_resident(work, resident, household.area_id, household.area_path)
+    await ties.tie(work, resident, day, name=name, household_id=household.id)
+
+
 async def leave(
     work: Work, resident_id: UUID | None, *, status: str, left_on: date | None = None, version: int | None = None
 ) -> m.Resident:
     """A resident moved away from the city (`MOVED_AWAY`) or died (`DECEASED`); the record stays where it was.
 
-    Refuses what `chain.reach` refuses, `ResidentLeftAlready`, `ValueUnknown`, `DateOutOfRange`.
+    Refuses what `chain.reach` refuses, `ResidentLeftAlready`, `ValueUnknown`, `DateOutOfRange`, `TieStillHolds`.
     """
     action = "registry.resident.move"
-    chain.checked_choice(status, "status", tuple(s for s in m.RESIDENT_STATUSES if s != "LIVING"))
-    day = chain.checked_day(work, left_on or civil_day(work.now()), "leftOn")
+    checks.checked_choice(status, "status", tuple(s for s in m.RESIDENT_STATUSES if s != "LIVING"))
+    day = checks.checked_day(work, left_on or civil_day(work.now()), "leftOn")
     resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
     if resident.status in {"DECEASED", status}:
         raise ResidentLeftAlready(path=("id",))
     former = resident.household_id
     await chain.write(work, action, resident, {"household_id": None, "relationship": "OTHER", "status": status})
-    _note_move(work, resident, former, day)
+    if former is not None:
+        await ties.tie(work, resident, day, name="leftOn")
     work.emit(
         events.ResidentLeft(
             subject_id=resident.id, area_path=resident.area_path, former_household_id=former, status=status
@@ -185,7 +216,10 @@ async def leave(
 async def _demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> None:
     stated = values.get("identity_number")
     if stated is not None:
-        await people.demand_new_number(work, keys, row_id, check_identity_number(stated, path=("identityNumber",)))
+        known = people.identity_indexes(keys, stated)
+        await people.demand_new(
+            work, m.Resident.identity_index, known, row_id, IdentityNumberTaken(path=("identityNumber",))
+        )
 
 
 def _keep_equal(keys: TenantKeys, resident: m.Resident, columns: dict[str, Any]) -> None:
@@ -202,20 +236,6 @@ def _keep_equal(keys: TenantKeys, resident: m.Resident, columns: dict[str, Any])
             columns.pop("birth_on")
 
 
-def _note_move(work: Work, resident: m.Resident, former: UUID | None, day: date) -> None:
-    work.session.add(
-        m.ResidentMove(
-            resident_id=resident.id,
-            from_household_id=former,
-            to_household_id=resident.household_id,
-            moved_on=day,
-            recorded_at=work.now(),
-            area_id=resident.area_id,
-            area_path=resident.area_path,
-        )
-    )
-
-
 async def _write_tokens(work: Work, resident: m.Resident) -> None:
     await work.session.execute(delete(m.ResidentNameToken).where(m.ResidentNameToken.id == resident.id))
     work.session.add_all(m.ResidentNameToken(id=resident.id, token=token) for token in names.tokens(resident.name))
@@ -223,4 +243,7 @@ async def _write_tokens(work: Work, resident: m.Resident) -> None:
 
 
 async def _holder(work: Work, household_id: UUID | None, permission: str) -> m.Household:
-    return await chain.reach(work, m.Household, household_id, permission, path=("householdId",), is_holder=True)
+    found = await chain.reach(work, m.Household, household_id, permission, path=("householdId",), is_holder=True)
+    if found.ended_on is not None:
+        raise HouseholdEnded(path=("householdId",))
+    return found

@@ -1,8 +1,8 @@
-"""What a caller may state of each thing; what is left out stays as it is."""
+"""What a caller may state of each thing; what is left out stays as it is. `custom` answers the city's own fields."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from datetime import date
@@ -16,6 +16,7 @@ class BuildingValues(TypedDict, total=False):
     address: str | None
     storeys: int | None
     position: tuple[float, float] | None
+    custom: dict[str, Any] | None
 
 
 class DwellingValues(TypedDict, total=False):
@@ -26,6 +27,7 @@ class DwellingValues(TypedDict, total=False):
     floor: int | None
     use: str
     size_dm2: int | None
+    custom: dict[str, Any] | None
 
 
 class HouseholdValues(TypedDict, total=False):
@@ -33,6 +35,7 @@ class HouseholdValues(TypedDict, total=False):
 
     number: str
     kind: str
+    custom: dict[str, Any] | None
 
 
 class ResidentValues(TypedDict, total=False):
@@ -44,3 +47,32 @@ class ResidentValues(TypedDict, total=False):
     identity_number: str | None
     phone: str | None
     relationship: str
+    custom: dict[str, Any] | None
+
+
+class OrganisationValues(TypedDict, total=False):
+    """Of an organisation; `credit_code` is its unified social credit code."""
+
+    name: str
+    kind: str
+    credit_code: str | None
+    custom: dict[str, Any] | None
+
+
+class VehicleValues(TypedDict, total=False):
+    """Of a vehicle; the plate as people write it."""
+
+    kind: str
+    plate: str
+    custom: dict[str, Any] | None
+
+
+class FieldValues(TypedDict, total=False):
+    """Of a city's own field."""
+
+    title_zh: str
+    title_en: str
+    is_required: bool
+    choices: list[str]
+    position: int
+    is_retired: bool

@@ -1,4 +1,4 @@
-"""Forms of visits: questions as data, and whether answers fit them."""
+"""Questions as data, and whether answers fit them: what forms and a city's own fields are made of."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from cityloom.modules.grid.errors import AnswersWrong
+from cityloom.core.errors import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 TEXT, NUMBER, YES_NO, CHOICE, CHOICES, DAY = "TEXT", "NUMBER", "YES_NO", "CHOICE", "CHOICES", "DAY"
 KINDS = (TEXT, NUMBER, YES_NO, CHOICE, CHOICES, DAY)
 MOST_QUESTIONS, LONGEST_TEXT, LARGEST = 60, 2_000, 10**12
+
+
+class AnswersWrong(Refusal):
+    """The answers do not fit the form: {reason_en}."""
+
+    zh = "填写内容与表单不符:{reason_zh}。"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +43,43 @@ class Question:
         return {**asdict(self), "choices": list(self.choices)}
 
 
-def checked_answers(questions: Sequence[Question], answers: object, *, is_met: bool) -> dict[str, Any]:
+def checked_answers(
+    questions: Sequence[Question],
+    answers: object,
+    *,
+    is_complete: bool,
+    name: str = "answers",
+    longest: int = LONGEST_TEXT,
+) -> dict[str, Any]:
     """Answers by the questions' codes; refuses (`AnswersWrong`) what does not fit, naming the question.
 
-    What is required is required of who was met; null counts as not answered.
+    What is required is required of answers that are complete; null counts as not answered. `name` is the field of the
+    input in which they were sent, `longest` the most characters of a text.
     """
     if not isinstance(answers, dict):
-        raise _wrong((), "须为对象", "they must be an object")
+        raise _wrong((name,), "须为对象", "they must be an object")
     known = {question.code: question for question in questions}
     for code in answers:
         if code not in known:
-            raise _wrong((str(code)[:60],), f"没有问题 {str(code)[:60]}", f"there is no question {str(code)[:60]}")
+            raise _wrong((name, str(code)[:60]), f"没有问题 {str(code)[:60]}", f"there is no question {str(code)[:60]}")
     found: dict[str, Any] = {}
     for question in questions:
         value = answers.get(question.code)
         if value is None or value in ("", []):
-            if question.is_required and is_met:
-                raise _wrong((question.code,), f"{question.title_zh} 为必填", f"{question.title_en} must be answered")
+            if question.is_required and is_complete:
+                raise _wrong(
+                    (name, question.code), f"{question.title_zh} 为必填", f"{question.title_en} must be answered"
+                )
             continue
-        problem = _problem(question, value)
+        problem = _problem(question, value, longest)
         if problem is not None:
             zh, en = problem
-            raise _wrong((question.code,), f"{question.title_zh}:{zh}", f"{question.title_en}: {en}")
+            raise _wrong((name, question.code), f"{question.title_zh}:{zh}", f"{question.title_en}: {en}")
         found[question.code] = value
     return found
 
 
-def _problem(question: Question, value: object) -> tuple[str, str] | None:
+def _problem(question: Question, value: object, longest: int) -> tuple[str, str] | None:
     match question.kind:
         case "NUMBER":
             fits = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= LARGEST
@@ -81,10 +97,8 @@ def _problem(question: Question, value: object) -> tuple[str, str] | None:
         case "DAY":
             return None if _is_day(value) else ("须为 YYYY-MM-DD 日期", "it is a date YYYY-MM-DD")
         case _:
-            fits = isinstance(value, str) and len(value) <= LONGEST_TEXT and "\x00" not in value
-            return (
-                None if fits else (f"须为不超过 {LONGEST_TEXT} 字的文本", f"it is a text of {LONGEST_TEXT} characters")
-            )
+            fits = isinstance(value, str) and len(value) <= longest and "\x00" not in value
+            return None if fits else (f"须为不超过 {longest} 字的文本", f"it is a text of {longest} characters")
 
 
 def _is_day(value: object) -> bool:
@@ -95,4 +109,4 @@ def _is_day(value: object) -> bool:
 
 
 def _wrong(path: tuple[str, ...], zh: str, en: str) -> AnswersWrong:
-    return AnswersWrong(path=("answers", *path), reason_zh=zh, reason_en=en)
+    return AnswersWrong(path=path, reason_zh=zh, reason_en=en)
