@@ -66,7 +66,8 @@ class Module:
     """One slice: its words, what it needs, and what it adds.
 
     `is_core` modules cannot be switched off by a tenant. `pack_parts` are objects that read, plan, apply and export the
-    slice's files in a tenant pack (`cityloom.tenancy.packs.PackPart`).
+    slice's files in a tenant pack (`cityloom.tenancy.packs.PackPart`); `import_targets` are what tables of rows can be
+    imported into (`cityloom.imports.targets.Target`).
     """
 
     name: str
@@ -81,3 +82,4 @@ class Module:
     pack_parts: tuple[object, ...] = ()
     events: tuple[type, ...] = ()
     jobs: tuple[Job, ...] = ()
+    import_targets: tuple[object, ...] = ()

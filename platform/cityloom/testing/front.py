@@ -20,6 +20,7 @@ from cityloom.graph.compiler import Compiler
 from cityloom.graph.execution import GraphExecutor, Request
 from cityloom.graph.schema import Contracts
 from cityloom.graph.shaping import Shaping
+from cityloom.imports.targets import Targets
 from cityloom.installed import modules
 from cityloom.tenancy.keys import KeyRing
 from cityloom.testing.rights import StatedRights
@@ -46,6 +47,7 @@ class Front:
             KeyRing: KeyRing(FileKeyProvider(keys), database, clock),
             FileStore: FileStore(open_store(None, keys / "files"), clock),
         }
+        self.services[Targets] = Targets.of(modules())
         self.works = Works(database, clock=clock, writers=(write_outbox, write_entries), services=self.services)
         self.services[Works] = self.works
         if not _contracts:

@@ -16,6 +16,7 @@ from cityloom.modules.registry.api.shapes import (
     ResidentMove,
 )
 from cityloom.modules.registry.events import EVENTS
+from cityloom.modules.registry.imports.target import REGISTRY
 from cityloom.modules.registry.permissions import PERMISSIONS
 
 MODULE = Module(
@@ -34,4 +35,5 @@ MODULE = Module(
         types=(Building, Dwelling, Household, Resident, ResidentMove, HouseholdMove),
     ),
     events=EVENTS,
+    import_targets=(REGISTRY,),
 )

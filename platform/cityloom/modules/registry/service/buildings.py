@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 _MOST_STOREYS, _LOWEST, _LARGEST_DM2 = 200, -9, 10_000_000
 
 
-def _building_values(values: BuildingValues) -> dict[str, Any]:
+def building_columns(values: BuildingValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of a building."""
     checks: dict[str, Any] = {
         "code": lambda v: chain.checked_text(v, "code", 40),
         "name": lambda v: chain.checked_text(v, "name", 100),
@@ -33,7 +34,8 @@ def _building_values(values: BuildingValues) -> dict[str, Any]:
     return checked
 
 
-def _dwelling_values(values: DwellingValues) -> dict[str, Any]:
+def dwelling_columns(values: DwellingValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of a dwelling."""
     checks: dict[str, Any] = {
         "unit": lambda v: chain.checked_optional(v, "unit", 20) or "",
         "number": lambda v: chain.checked_text(v, "number", 20),
@@ -51,7 +53,7 @@ async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[
     """
     area = await place_in(work, area_id)
     work.authorise("registry.building.create", area_path=area.path)
-    building = m.Building(area_id=area.id, area_path=area.path, **_building_values(values))
+    building = m.Building(area_id=area.id, area_path=area.path, **building_columns(values))
     await chain.insert(work, "registry.building.create", building)
     work.emit(events.BuildingCreated(subject_id=building.id, area_path=area.path, code=building.code))
     return building
@@ -63,7 +65,7 @@ async def change_building(
     """Change what is given of a building; refuses what creating and `chain.reach` refuse."""
     action = "registry.building.change"
     building = await chain.reach(work, m.Building, building_id, action, version=version)
-    checked = _building_values(values)
+    checked = building_columns(values)
     if await chain.write(work, action, building, checked):
         fields = tuple(sorted(values))
         work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
@@ -104,7 +106,7 @@ async def create_dwelling(work: Work, *, building_id: UUID | None, **values: Unp
         building_id=building.id,
         area_id=building.area_id,
         area_path=building.area_path,
-        **{"unit": "", **_dwelling_values(values)},
+        **{"unit": "", **dwelling_columns(values)},
     )
     await chain.insert(work, "registry.dwelling.create", dwelling)
     work.emit(
@@ -121,7 +123,7 @@ async def change_dwelling(
     """Change what is given of a dwelling; refuses what creating and `chain.reach` refuse."""
     action = "registry.dwelling.change"
     dwelling = await chain.reach(work, m.Dwelling, dwelling_id, action, version=version)
-    checked = _dwelling_values(values)
+    checked = dwelling_columns(values)
     if await chain.write(work, action, dwelling, checked):
         fields = tuple(sorted(values))
         work.emit(
