@@ -11,6 +11,7 @@ from typing import Any
 
 import cases
 import decide
+import imports
 import load
 import reads
 import start
@@ -24,7 +25,7 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
-NAMES = (*reads.BENCHES, "cases.lifecycle", "cases.boards", "access.decide", "start", "webhooks.fanout")
+NAMES = (*reads.BENCHES, "cases.lifecycle", "cases.boards", "access.decide", "start", "webhooks.fanout", "registry.import")
 
 
 def main() -> None:
@@ -68,6 +69,11 @@ def main() -> None:
             settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-webhooks"))})
             with storage(settings) as admin_url:
                 uvloop.run(webhooks.run(settings, admin_url, min(given.rounds, 3)))
+        elif name == "registry.import":
+            settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-imports"))})
+            with storage(settings) as admin_url:
+                rounds = min(given.rounds, 3)
+                _write(name, uvloop.run(imports.run(settings, admin_url, given.city, given.scale, rounds)))
     if any(name in reads.BENCHES for name in wanted):
         settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
         with storage(settings) as admin_url:

@@ -10,14 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
+from cityloom.core.database import Base
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy import Table
 
+    from cityloom.core.database import TenantTable
     from cityloom.core.work import Work
 
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call] # the dialect is untyped
+
+
+def table_of(model: type[TenantTable]) -> Table:
+    """The table of a model."""
+    return Base.metadata.tables[model.__tablename__]  # type: ignore[attr-defined] # models name their tables
 
 
 def insert_text(table: Table, columns: Sequence[str], *, ending: str = "") -> str:

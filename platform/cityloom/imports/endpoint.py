@@ -47,18 +47,20 @@ class ImportsEndpoint:
         request = Request(scope, receive)
         locale = negotiate(request.headers.get("accept-language"))
         try:
-            principal = await self.authenticate(request)
-            if principal.kind is PrincipalKind.ANONYMOUS or principal.tenant_id == NO_TENANT:
-                raise Unauthenticated
-            if request.method == "POST":
-                response = await self._upload(request, principal)
-            else:
-                response = await self._report(principal, request.path_params["id"], locale)
+            response = await self._answer(request, locale)
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
             response = failed(error, locale)
         await response(scope, receive, send)
+
+    async def _answer(self, request: Request, locale: Locale) -> Response:
+        principal = await self.authenticate(request)
+        if principal.kind is PrincipalKind.ANONYMOUS or principal.tenant_id == NO_TENANT:
+            raise Unauthenticated
+        if request.method == "POST":
+            return await self._upload(request, principal)
+        return await self._report(principal, request.path_params["id"], locale)
 
     async def _upload(self, request: Request, principal: Principal) -> Response:
         async with self.write(principal) as work:
@@ -66,9 +68,9 @@ class ImportsEndpoint:
         async with (
             body_of(request, settings.most_bytes) as body,
             service.receive(body, keys, settings.most_rows) as received,
+            self.write(principal) as work,
         ):
-            async with self.write(principal) as work:
-                row = await service.upload(work, target, received)
+            row = await service.upload(work, target, received)
         return json_answer(self._told(principal, row), 201)
 
     def _told(self, principal: Principal, row: m.Import) -> dict[str, Any]:

@@ -23,15 +23,15 @@ INSERT INTO import_findings
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false)
 """
 #: Around a statement that answers the sheet and row of each thing that it found.
-_OF_WHOLE = """
+_OF_WHOLE = f"""
 , kept AS (
   INSERT INTO import_findings
     (tenant_id, id, import_id, sheet, row, "column", code, severity, message_zh, message_en, is_of_whole)
   SELECT $1, gen_random_uuid(), $2, sheet, row, $3, $4, $5, $6, $7, true
-  FROM found ORDER BY sheet, row LIMIT {most}
+  FROM found ORDER BY sheet, row LIMIT {MOST + 1}
 )
 SELECT count(*) FROM found
-""".format(most=MOST + 1)  # noqa: UP032 - a constant of ours
+"""  # noqa: S608 - a constant of ours
 
 
 async def note(work: Work, import_id: UUID, findings: Sequence[Finding]) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import codecs
 import csv
-import datetime
+import datetime as dt
 import resource
 import sys
 import zipfile
@@ -151,7 +151,7 @@ def _csv(file: BinaryIO, encoding: str) -> Iterator[list[str]]:
 
 
 def _demand_bounded(file: BinaryIO) -> None:
-    """Refuse an archive that unfolds to more than is allowed: each member is unpacked once, whatever it says of itself."""
+    """Refuse an archive that unfolds to more than is allowed: each member is unpacked, whatever it says of itself."""
     try:
         with zipfile.ZipFile(file) as archive:
             members = archive.infolist()
@@ -208,10 +208,10 @@ def _cell(value: object) -> str:
         return "TRUE" if value else "FALSE"
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value).upper()
-    if isinstance(value, datetime.datetime):
-        is_day = value.time() == datetime.time()
+    if isinstance(value, dt.datetime):
+        is_day = value.time() == dt.time()
         return value.date().isoformat() if is_day else value.isoformat(" ", "seconds")
-    if isinstance(value, int | datetime.date | datetime.time | datetime.timedelta):
+    if isinstance(value, int | dt.date | dt.time | dt.timedelta):
         return str(value)
     return ""
 

@@ -51,6 +51,9 @@ _TRIES = 3
 #: Classes of SQLSTATE: connection lost, resources exhausted, rolled back, stopped by an operator.
 _PASSING = frozenset({"08", "40", "53", "57"})
 _UNHURRIED = "SET LOCAL statement_timeout = '60min'; SET LOCAL work_mem = '128MB'"
+#: Staging tables have no statistics yet, and the app may not ANALYZE them: the planner takes them for some rows, and
+#: looks each of half a million up in all others. From so many rows on it has to join by hashes.
+_MANY, _BY_HASHES = 2_000, "SET LOCAL enable_nestloop = off"
 _CLAIM = """
 UPDATE imports SET claim = $3, claimed_until = $4
 WHERE tenant_id = $1 AND id = $2 AND state IN ('CHECKING', 'APPLYING') AND claimed_until <= $5
@@ -229,7 +232,10 @@ async def _prepare(run: _Run, checking: Checking, number: int) -> tuple[int, Any
 async def _conclude(run: _Run, *, is_whole: bool) -> None:
     """Look at all rows together; publish them where that was asked for and nothing stands against it."""
     async with run.works.begin(run.principal) as work:
-        await (await work.connection()).execute(_UNHURRIED)
+        connection = await work.connection()
+        await connection.execute(_UNHURRIED)
+        if run.row.rows_total > _MANY:
+            await connection.execute(_BY_HASHES)
         counts = Counts()
         if is_whole:
             async with run.times.of("resolve"):

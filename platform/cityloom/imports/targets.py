@@ -43,7 +43,7 @@ class Column:
 
 
 class Row(NamedTuple):
-    """One row: the position of its sheet, its number there as people count, and its cells by column, blank ones left out."""
+    """One row: its sheet's position, its number there as people count, its cells by column, blank ones left out."""
 
     sheet: int
     number: int
@@ -170,7 +170,7 @@ def normal(header: str) -> str:
 
 
 def recognise(headers: Sequence[str], target: Target, mapping: Mapping[str, str | None]) -> Recognised:
-    """Match headers with columns: what the mapping says goes before what is known; null lets a header stand for nothing."""
+    """Match headers with columns: what the mapping says goes before what is known; null stands for nothing."""
     known = {
         normal(word): column.name
         for column in target.columns

@@ -27,7 +27,7 @@ _LONGEST_NAME, _MOST_HEADERS, _LONGEST_HEADER = 60, 200, 200
 
 async def mapping_named(work: Work, target: str, name: str) -> dict[str, Any]:
     """The mapping of this name; refuses (`MappingNameUnknown`)."""
-    found = await work.session.scalar(
+    found: dict[str, Any] | None = await work.session.scalar(
         select(m.ImportMapping.columns).where(m.ImportMapping.target == target, m.ImportMapping.name == name)
     )
     if found is None:

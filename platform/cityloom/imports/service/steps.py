@@ -66,15 +66,19 @@ async def apply_import(
     mapping: Mapping[str, str | None] | None = None,
     mapping_name: str | None = None,
 ) -> m.Import:
-    """Have the rows checked, where that was not done yet, and taken over: all of them or, with `skips_refused`, the right ones.
+    """Have the rows taken over: all of them or, with `skips_refused`, those without errors.
 
-    What was stated with the last check holds where nothing else is stated. Refuses what `check_import` refuses.
+    They are checked first, where that was not done yet. What was stated with the last check holds where nothing else
+    is stated. Refuses what `check_import` refuses.
     """
     return await _start(work, import_id, rule, mapping, mapping_name, applies=True, skips_refused=skips_refused)
 
 
 async def cancel_import(work: Work, import_id: UUID | None) -> m.Import:
-    """End an import before it is completed, and delete its file. Refuses (`Forbidden`, `NotFound`, `ImportStateWrong`)."""
+    """End an import before it is completed, and delete its file.
+
+    Refuses (`Forbidden`, `NotFound`, `ImportStateWrong`).
+    """
     row = await reach(work, import_id)
     if row.state in m.ENDED:
         raise ImportStateWrong(path=("id",), state=row.state)

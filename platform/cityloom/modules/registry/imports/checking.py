@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 
-from cityloom.core.bulk import insert_rows, insert_text
+from cityloom.core.bulk import insert_rows, insert_text, table_of
 from cityloom.core.crypto import birth_date_in, check_identity_number
 from cityloom.core.database import beyond_wall
 from cityloom.core.errors import Refusal
@@ -29,7 +29,6 @@ from cityloom.modules.registry.imports.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
-    from uuid import UUID
 
     from cityloom.core.crypto import TenantKeys
     from cityloom.core.principal import Scope
@@ -48,13 +47,13 @@ _COLUMNS: Final = {
     "kind": "household_kind",
 }
 _LINK = ("id", "import_id", "sheet", "row", "is_end", "is_contradicted")
-_OF = {
+_OF: Final[dict[type[m.StagedLink], tuple[str, ...]]] = {
     m.StagedBuilding: ("code", "area_code", "name", "address", "storeys", "longitude", "latitude"),
     m.StagedDwelling: ("building_code", "unit", "number", "floor", "use", "size_dm2"),
     m.StagedHousehold: ("number", "kind", "area_code", "building_code", "unit", "dwelling_number"),
 }
 #: What names a link; the rest of its columns is what is said of it.
-_KEYS = {
+_KEYS: Final[dict[type[m.StagedLink], tuple[str, ...]]] = {
     m.StagedBuilding: ("code",),
     m.StagedDwelling: ("building_code", "unit", "number"),
     m.StagedHousehold: ("number",),
@@ -73,9 +72,19 @@ _PERSON = (
     "relationship",
 )
 _RESIDENT = (
-    "id", "import_id", "sheet", "row", "household_number", "target_id", "version", "outcome", "is_refused", "likeness",
-    *_PERSON, "tokens",
-)  # fmt: skip
+    "id",
+    "import_id",
+    "sheet",
+    "row",
+    "household_number",
+    "target_id",
+    "version",
+    "outcome",
+    "is_refused",
+    "likeness",
+    *_PERSON,
+    "tokens",
+)
 
 
 def _merging(model: type[m.StagedLink]) -> str:
@@ -90,11 +99,10 @@ def _merging(model: type[m.StagedLink]) -> str:
     )
 
 
-_LINKS = {
-    model: insert_text(model.__table__, (*_LINK, *names_), ending=_merging(model))  # type: ignore[arg-type] # a Table
-    for model, names_ in _OF.items()
+_LINKS: Final = {
+    model: insert_text(table_of(model), (*_LINK, *names_), ending=_merging(model)) for model, names_ in _OF.items()
 }
-_RESIDENTS = insert_text(m.StagedResident.__table__, _RESIDENT)  # type: ignore[arg-type] # a Table
+_RESIDENTS = insert_text(table_of(m.StagedResident), _RESIDENT)
 
 _REGISTERED = """
 SELECT r.id, r.version, r.name, r.sex, r.birth_year, r.birth_on, r.identity_number, r.identity_masked,
@@ -192,8 +200,15 @@ class RegistryChecking:
         import_id = self._asked.import_id
         links = {
             model: [
-                (new_id(), import_id, said["sheet"], said["row"], said["is_end"], said["is_contradicted"])
-                + tuple(said[name] for name in _OF[model])
+                (
+                    new_id(),
+                    import_id,
+                    said["sheet"],
+                    said["row"],
+                    said["is_end"],
+                    said["is_contradicted"],
+                    *(said[name] for name in _OF[model]),
+                )
                 for said in stated.values()
             ]
             for model, stated in read.links.items()
@@ -382,7 +397,7 @@ class _RowReader:
         longitude, latitude = None, None
         if None not in position:
             try:
-                checked = check({"position": position})  # type: ignore[typeddict-item] # neither is None
+                checked = check({"position": position})
                 longitude, latitude = checked["longitude"], checked["latitude"]
             except Refusal as refusal:
                 self._errors.append(found_in(self._row, refusal, "longitude"))

@@ -10,8 +10,13 @@ from cityloom.imports.targets import Column
 AREA, BUILDING, DWELLING, HOUSEHOLD, NAME = "area_code", "building_code", "dwelling_number", "household_number", "name"
 #: Columns of each link of the chain; the first names it.
 OF_BUILDING: Final = (
-    BUILDING, "building_name", "address", "storeys", "longitude", "latitude",
-)  # fmt: skip
+    BUILDING,
+    "building_name",
+    "address",
+    "storeys",
+    "longitude",
+    "latitude",
+)
 OF_DWELLING: Final = (DWELLING, "unit", "floor", "dwelling_use", "size")
 OF_HOUSEHOLD: Final = (HOUSEHOLD, "household_kind")
 OF_RESIDENT: Final = (NAME, "identity_number", "birth_on", "sex", "phone", "relationship")
@@ -21,7 +26,9 @@ _OF_DWELLING = ((DWELLING,),)
 _OF_RESIDENT = ((NAME,),)
 
 COLUMNS: Final = (
-    Column(AREA, Text("网格编码", "Area code"), ("网格编号", "网格代码", "所属网格编码", "区域编码", "grid code", "grid")),
+    Column(
+        AREA, Text("网格编码", "Area code"), ("网格编号", "网格代码", "所属网格编码", "区域编码", "grid code", "grid")
+    ),
     Column(
         BUILDING,
         Text("楼栋编码", "Building code"),
@@ -41,7 +48,12 @@ COLUMNS: Final = (
     ),
     Column("floor", Text("所在楼层", "Floor"), ("楼层", "所在层"), _OF_DWELLING),
     Column("dwelling_use", Text("房屋用途", "Use"), ("用途", "房屋使用情况", "居住情况", "房屋性质"), _OF_DWELLING),
-    Column("size", Text("面积", "Size in m²"), ("建筑面积", "房屋面积", "面积(㎡)", "面积(平方米)", "size", "area"), _OF_DWELLING),
+    Column(
+        "size",
+        Text("面积", "Size in m²"),
+        ("建筑面积", "房屋面积", "面积(㎡)", "面积(平方米)", "size", "area"),
+        _OF_DWELLING,
+    ),
     Column(HOUSEHOLD, Text("户号", "Household number"), ("户编号", "户籍号", "家庭编号", "household", "household no")),
     Column("household_kind", Text("户类型", "Household kind"), ("户别", "户性质"), ((HOUSEHOLD,),)),
     Column(NAME, Text("姓名", "Name"), ("居民姓名", "人员姓名", "full name"), ((HOUSEHOLD,),)),
@@ -51,10 +63,15 @@ COLUMNS: Final = (
         ("身份证", "身份证号码", "公民身份号码", "公民身份证号码", "证件号码", "证件号", "id number", "id card"),
         _OF_RESIDENT,
     ),
-    Column("birth_on", Text("出生日期", "Date of birth"), ("出生年月日", "生日", "birthday", "birth date"), _OF_RESIDENT),
+    Column(
+        "birth_on", Text("出生日期", "Date of birth"), ("出生年月日", "生日", "birthday", "birth date"), _OF_RESIDENT
+    ),
     Column("sex", Text("性别", "Sex"), ("gender",), _OF_RESIDENT),
     Column(
-        "phone", Text("手机号", "Mobile number"), ("手机", "手机号码", "联系电话", "联系方式", "电话", "mobile"), _OF_RESIDENT
+        "phone",
+        Text("手机号", "Mobile number"),
+        ("手机", "手机号码", "联系电话", "联系方式", "电话", "mobile"),
+        _OF_RESIDENT,
     ),
     Column(
         "relationship",
@@ -62,7 +79,7 @@ COLUMNS: Final = (
         ("户主关系", "家庭关系", "与户主的关系", "relation"),
         _OF_RESIDENT,
     ),
-)  # fmt: skip
+)
 TITLES: Final = {column.name: column.title for column in COLUMNS}
 
 _MEN, _WOMEN = ("男", "男性", "m", "male", "1"), ("女", "女性", "f", "female", "2")
@@ -83,12 +100,32 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "relationship": {
         "HEAD": ("户主", "本人", "head"),
         "SPOUSE": ("配偶", "妻", "夫", "妻子", "丈夫", "spouse", "wife", "husband"),
-        "CHILD": ("子女", "子", "女", "儿子", "女儿", "长子", "次子", "三子", "长女", "次女", "三女", "独生子", "独生女",
-                  "养子", "养女", "继子", "继女", "child", "son", "daughter"),
+        "CHILD": (
+            "子女",
+            "子",
+            "女",
+            "儿子",
+            "女儿",
+            "长子",
+            "次子",
+            "三子",
+            "长女",
+            "次女",
+            "三女",
+            "独生子",
+            "独生女",
+            "养子",
+            "养女",
+            "继子",
+            "继女",
+            "child",
+            "son",
+            "daughter",
+        ),
         "PARENT": ("父母", "父", "母", "父亲", "母亲", "公公", "婆婆", "岳父", "岳母", "parent", "father", "mother"),
         "GRANDCHILD": ("孙子女", "孙子", "孙女", "外孙", "外孙子", "外孙女", "孙子、孙女", "grandchild"),
         "GRANDPARENT": ("祖父母", "祖父", "祖母", "外祖父", "外祖母", "爷爷", "奶奶", "grandparent"),
         "SIBLING": ("兄弟姐妹", "兄", "弟", "姐", "妹", "哥哥", "弟弟", "姐姐", "妹妹", "sibling", "brother", "sister"),
         "OTHER": ("其他", "其它", "亲属", "非亲属", "other"),
     },
-}  # fmt: skip
+}

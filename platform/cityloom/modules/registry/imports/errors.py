@@ -24,7 +24,7 @@ class CellWordUnknown(Refusal):
 
 
 class DigitsLost(Refusal):
-    """The spreadsheet has kept only the first 15 digits of this number: format the column as text, and enter it again."""
+    """The spreadsheet has kept only 15 digits of this number: format the column as text, and enter it again."""
 
     zh = "电子表格只保留了该号码的前 15 位:请把该列设为文本格式后重新填写。"
 

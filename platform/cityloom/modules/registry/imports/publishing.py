@@ -12,50 +12,51 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
     from cityloom.imports.targets import Asked
 
-_MINE = "s.tenant_id = $1 AND s.import_id = $2"
 _NEW_LINKS = (
-    f"""
+    """
 INSERT INTO buildings (tenant_id, id, area_id, area_path, code, name, address, storeys, longitude, latitude,
   version, created_at, changed_at)
 SELECT $1, s.target_id, s.place_id, s.place_path, s.code, s.name, s.address, s.storeys, s.longitude, s.latitude,
   1, $3, $3
-FROM registry_staged_buildings AS s WHERE {_MINE} AND s.outcome = 'NEW' ORDER BY s.id
+FROM registry_staged_buildings AS s WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW' ORDER BY s.id
 """,
-    f"""
+    """
 INSERT INTO dwellings (tenant_id, id, area_id, area_path, building_id, unit, number, floor, use, size_dm2,
   version, created_at, changed_at)
 SELECT $1, s.target_id, s.place_id, s.place_path, s.holder_id, s.unit, s.number, s.floor, s.use, s.size_dm2, 1, $3, $3
-FROM registry_staged_dwellings AS s WHERE {_MINE} AND s.outcome = 'NEW' ORDER BY s.id
+FROM registry_staged_dwellings AS s WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW' ORDER BY s.id
 """,
-    f"""
+    """
 INSERT INTO households (tenant_id, id, area_id, area_path, number, kind, dwelling_id, version, created_at, changed_at)
 SELECT $1, s.target_id, s.place_id, s.place_path, s.number, coalesce(s.kind, 'FAMILY'), s.holder_id, 1, $3, $3
-FROM registry_staged_households AS s WHERE {_MINE} AND s.outcome = 'NEW' ORDER BY s.id
+FROM registry_staged_households AS s WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW' ORDER BY s.id
 """,
 )
 #: With the table that each counts in.
 _CHANGED_LINKS = {
-    "buildings": f"""
+    "buildings": """
 UPDATE buildings AS x SET name = coalesce(s.name, x.name), address = coalesce(s.address, x.address),
   storeys = coalesce(s.storeys, x.storeys), longitude = coalesce(s.longitude, x.longitude),
   latitude = coalesce(s.latitude, x.latitude), version = x.version + 1, changed_at = $3
 FROM registry_staged_buildings AS s
-WHERE {_MINE} AND s.outcome = 'CHANGED' AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED'
+  AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
 """,
-    "dwellings": f"""
+    "dwellings": """
 UPDATE dwellings AS x SET use = coalesce(s.use, x.use), floor = coalesce(s.floor, x.floor),
   size_dm2 = coalesce(s.size_dm2, x.size_dm2), version = x.version + 1, changed_at = $3
 FROM registry_staged_dwellings AS s
-WHERE {_MINE} AND s.outcome = 'CHANGED' AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED'
+  AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
 """,
-    "households": f"""
+    "households": """
 UPDATE households AS x SET kind = s.kind, version = x.version + 1, changed_at = $3
 FROM registry_staged_households AS s
-WHERE {_MINE} AND s.outcome = 'CHANGED' AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED'
+  AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
 """,
 }
-_PEOPLE = f"{_MINE} AND NOT s.is_refused AND s.outcome"
-_NEW_RESIDENTS = f"""
+_NEW_RESIDENTS = """
 INSERT INTO residents (tenant_id, id, area_id, area_path, name, sex, birth_year, birth_on, identity_number,
   identity_masked, identity_index, phone, phone_masked, phone_index, household_id, relationship, status,
   version, created_at, changed_at)
@@ -64,28 +65,35 @@ SELECT $1, s.target_id, h.place_id, h.place_path, s.name, s.sex, s.birth_year, s
   1, $3, $3
 FROM registry_staged_residents AS s
 JOIN registry_staged_households AS h ON h.tenant_id = $1 AND h.import_id = $2 AND h.number = s.household_number
-WHERE {_PEOPLE} = 'NEW' ORDER BY s.sheet, s.row
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
+  AND s.outcome = 'NEW' ORDER BY s.sheet, s.row
 """
-_CHANGED_RESIDENTS = f"""
+_CHANGED_RESIDENTS = """
 UPDATE residents AS x SET name = s.name, sex = s.sex, birth_year = s.birth_year, birth_on = s.birth_on,
   identity_number = s.identity_number, identity_masked = s.identity_masked, identity_index = s.identity_index,
   phone = s.phone, phone_masked = s.phone_masked, phone_index = s.phone_index, relationship = s.relationship,
   version = x.version + 1, changed_at = $3
 FROM registry_staged_residents AS s
-WHERE {_PEOPLE} = 'CHANGED' AND (s.relationship = 'HEAD') = $4
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
+  AND s.outcome = 'CHANGED' AND (s.relationship = 'HEAD') = $4
   AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
 """
-_FORMER_TOKENS = f"""
+_FORMER_TOKENS = """
 DELETE FROM resident_name_tokens AS x USING registry_staged_residents AS s
-WHERE {_PEOPLE} = 'CHANGED' AND s.tokens IS NOT NULL AND x.tenant_id = $1 AND x.id = s.target_id
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
+  AND s.outcome = 'CHANGED' AND s.tokens IS NOT NULL AND x.tenant_id = $1 AND x.id = s.target_id
 """
-_TOKENS = f"""
+_TOKENS = """
 INSERT INTO resident_name_tokens (tenant_id, id, token)
 SELECT $1, s.target_id, t.token
 FROM registry_staged_residents AS s, string_to_table(s.tokens, E'\\n') AS t (token)
-WHERE {_PEOPLE} IN ('NEW', 'CHANGED') ORDER BY s.sheet, s.row
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
+  AND s.outcome IN ('NEW', 'CHANGED') ORDER BY s.sheet, s.row
 """
-_HOW_MANY = f"SELECT count(*) FROM registry_staged_residents AS s WHERE {_PEOPLE} = $3"
+_HOW_MANY = """
+SELECT count(*) FROM registry_staged_residents AS s
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused AND s.outcome = $3
+"""
 
 
 async def publish(work: Work, asked: Asked) -> None:
@@ -97,7 +105,10 @@ async def publish(work: Work, asked: Asked) -> None:
     for sql in _NEW_LINKS:
         await connection.execute(sql, *mine, now)
     for table, sql in _CHANGED_LINKS.items():
-        how_many = f"SELECT count(*) FROM registry_staged_{table} AS s WHERE {_MINE} AND s.outcome = 'CHANGED'"
+        how_many = (
+            f"SELECT count(*) FROM registry_staged_{table} AS s "  # noqa: S608 - a name of ours
+            "WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED'"
+        )
         _demand_all(await connection.execute(sql, *mine, now), await connection.fetchval(how_many, *mine))
     await _publish_residents(work, asked)
 

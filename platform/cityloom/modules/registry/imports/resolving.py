@@ -44,6 +44,7 @@ _LOCKS: Final = (
     JOIN households AS x ON x.tenant_id = $1 AND x.number = s.number
     WHERE s.tenant_id = $1 AND s.import_id = $2 ORDER BY x.id FOR SHARE OF x) AS locked""",
 )
+# What is put into these texts are constants of this file.
 _BUILDINGS = f"""
 UPDATE registry_staged_buildings AS s SET
   target_id = coalesce(x.id, s.id), version = x.version,
@@ -59,7 +60,7 @@ FROM registry_staged_buildings AS me
 LEFT JOIN buildings AS x ON x.tenant_id = $1 AND x.code = me.code
 LEFT JOIN areas AS a ON a.tenant_id = $1 AND a.code = me.area_code AND {_OPEN}
 WHERE {_MINE} AND me.tenant_id = $1 AND me.import_id = $2 AND me.id = s.id
-"""
+"""  # noqa: S608 - constants of ours
 _DWELLINGS = f"""
 UPDATE registry_staged_dwellings AS s SET
   target_id = coalesce(x.id, s.id), version = x.version, holder_id = b.target_id,
@@ -75,7 +76,7 @@ LEFT JOIN registry_staged_buildings AS b ON b.tenant_id = $1 AND b.import_id = $
 LEFT JOIN dwellings AS x
   ON x.tenant_id = $1 AND x.building_id = b.target_id AND x.unit = me.unit AND x.number = me.number
 WHERE {_MINE} AND me.tenant_id = $1 AND me.import_id = $2 AND me.id = s.id
-"""
+"""  # noqa: S608 - constants of ours
 _HOUSEHOLDS = f"""
 UPDATE registry_staged_households AS s SET
   target_id = coalesce(x.id, s.id), version = x.version, holder_id = d.target_id,
@@ -89,7 +90,7 @@ LEFT JOIN registry_staged_dwellings AS d ON d.tenant_id = $1 AND d.import_id = $
 LEFT JOIN households AS x ON x.tenant_id = $1 AND x.number = me.number
 LEFT JOIN areas AS a ON a.tenant_id = $1 AND a.code = me.area_code AND {_OPEN}
 WHERE {_MINE} AND me.tenant_id = $1 AND me.import_id = $2 AND me.id = s.id
-"""
+"""  # noqa: S608 - constants of ours
 _ELSEWHERE = {
     "buildings": "s.area_code IS NOT NULL AND NOT EXISTS (SELECT 1 FROM areas AS a "
     "WHERE a.tenant_id = $1 AND a.code = s.area_code AND a.id = s.place_id)",
@@ -97,7 +98,7 @@ _ELSEWHERE = {
     "WHERE x.tenant_id = $1 AND x.id = s.target_id AND x.dwelling_id IS DISTINCT FROM s.holder_id)",
 }
 _REGISTERED = "s.outcome IN ('SAME', 'CHANGED', 'SKIPPED')"
-_UNREFUSE = f"UPDATE registry_staged_residents AS s SET is_refused = false WHERE {_MINE} AND s.is_refused"
+_UNREFUSE = f"UPDATE registry_staged_residents AS s SET is_refused = false WHERE {_MINE} AND s.is_refused"  # noqa: S608 - constants of ours
 _EARLIER = (
     "SELECT 1 FROM registry_staged_residents AS o WHERE o.tenant_id = $1 AND o.import_id = $2 "
     "AND (o.sheet, o.row) < (s.sheet, s.row)"
