@@ -25,7 +25,15 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
-NAMES = (*reads.BENCHES, "cases.lifecycle", "cases.boards", "access.decide", "start", "webhooks.fanout", "registry.import")
+NAMES = (
+    *reads.BENCHES,
+    "cases.lifecycle",
+    "cases.boards",
+    "access.decide",
+    "start",
+    "webhooks.fanout",
+    "registry.import",
+)
 
 
 def main() -> None:

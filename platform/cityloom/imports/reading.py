@@ -75,14 +75,16 @@ def read(file: BinaryIO, most_rows: int) -> Iterator[dict[str, Any]]:
     left, at = most_rows, 0
     for name, rows in sheets:
         has_headers = False
-        for told in _table(at, name, rows, left):
+        for told in _table(at, name, rows):
             has_headers = True
             left -= len(told.get("rows", ()))
+            if left < 0:
+                raise Refused("TableTooLarge", what="rows", what_zh="行数", limit=most_rows)
             yield told
         at += has_headers
 
 
-def _table(at: int, name: str, rows: Iterable[list[str]], most_rows: int) -> Iterator[dict[str, Any]]:
+def _table(at: int, name: str, rows: Iterable[list[str]]) -> Iterator[dict[str, Any]]:
     """Headers and rows of one sheet: the first row with two cells or more holds the headers."""
     numbered = enumerate(rows, 1)
     width = 0
@@ -100,9 +102,6 @@ def _table(at: int, name: str, rows: Iterable[list[str]], most_rows: int) -> Ite
     for number, row in numbered:
         if not any(row):
             continue
-        most_rows -= 1
-        if most_rows < 0:
-            raise Refused("TableTooLarge", what="rows", what_zh="行数", limit=int(sys.argv[1]))
         kept.append([number, *row[:width]])
         size += sum(map(len, row))
         if len(kept) == CHUNK_ROWS or size > _CHUNK_SIZE:

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from cityloom.access.acting import acting_as
 from cityloom.core import logs
+from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
@@ -63,7 +64,11 @@ _RENEW = """
 UPDATE imports SET claimed_until = $4, chunks_done = $5, rows_done = $6
 WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND state IN ('CHECKING', 'APPLYING')
 """
-_HOLD = "UPDATE imports SET claimed_until = $4 WHERE tenant_id = $1 AND id = $2 AND claim = $3"
+#: Who ends the import holds its row: then there is nothing to renew.
+_HOLD = """
+UPDATE imports SET claimed_until = $4 WHERE tenant_id = $1 AND id = (
+  SELECT id FROM imports WHERE tenant_id = $1 AND id = $2 AND claim = $3 FOR UPDATE SKIP LOCKED)
+"""
 _CHUNK = (
     "SELECT id, number, sheet, rows, content FROM import_chunks WHERE tenant_id = $1 AND import_id = $2 AND number = $3"
 )
@@ -254,8 +259,8 @@ async def _conclude(run: _Run, *, is_whole: bool) -> None:
         row.failure = None if is_whole else "TOO_MANY_ERRORS"
         row.claim = row.claimed_until = None
         if publishes:
-            row.state, row.ended_at = "COMPLETED", work.now()
-            await forget_file(work, row)
+            # What is left of the file is forgotten next, or by the job that looks after files whose time is over.
+            row.state, row.ended_at, row.expires_at = "COMPLETED", work.now(), work.now()
         else:
             row.state = "CHECKED"
             if not is_whole:
@@ -273,6 +278,17 @@ async def _conclude(run: _Run, *, is_whole: bool) -> None:
         await work.session.flush()
         async with run.times.of("commit"):
             await work.write()
+    if publishes:
+        async with run.times.of("forget the file"):
+            await _forget(run)
+
+
+async def _forget(run: _Run) -> None:
+    async with run.works.begin(system_principal(run.principal.tenant_id)) as work:
+        await (await work.connection()).execute(_UNHURRIED)
+        row = await work.session.scalar(select(m.Import).where(m.Import.id == run.row.id).with_for_update())
+        if row is not None:
+            await forget_file(work, row)
 
 
 async def _mine(work: Work, run: _Run) -> m.Import:
@@ -299,9 +315,13 @@ async def _holding(run: _Run) -> AsyncIterator[None]:
     async def repeat() -> None:
         while True:
             await asyncio.sleep(_RENEW_SECONDS)
-            async with run.works.begin(system_principal(run.principal.tenant_id)) as work:
-                connection = await work.connection()
-                await connection.execute(_HOLD, work.tenant_id, run.row.id, run.claim, work.now() + CLAIM)
+            try:
+                async with run.works.begin(system_principal(run.principal.tenant_id)) as work:
+                    connection = await work.connection()
+                    await connection.execute(_HOLD, work.tenant_id, run.row.id, run.claim, work.now() + CLAIM)
+            except LOST as error:
+                # The claim holds for some more tries; whoever works on the import finds out what has happened.
+                _log.warning("imports.not_renewed", error=type(error).__name__)
 
     task = asyncio.create_task(repeat())
     try:

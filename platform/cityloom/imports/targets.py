@@ -120,7 +120,8 @@ class Target(Protocol):
     async def resolve(self, work: Work, asked: Asked, *, locks: bool) -> Counts:
         """Compare what is staged with itself and with the database, and note findings (`findings.note`).
 
-        With `locks` what is relied upon stays as it is until the work ends.
+        With `locks` what is relied upon stays as it is until the work ends. Raises `Outdated` where rows would be
+        looked up otherwise now than when they were staged.
         """
         ...
 

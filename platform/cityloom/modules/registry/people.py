@@ -38,7 +38,7 @@ def identity_columns(keys: TenantKeys, row_id: UUID, number: str | None) -> dict
     return {
         "identity_number": keys.seal(TABLE, "identity_number", row_id, number),
         "identity_masked": mask_identity_number(number),
-        "identity_index": keys.blind_index(TABLE, "identity_number", number),
+        "identity_index": index_of_identity(keys, number),
     }
 
 
@@ -62,7 +62,12 @@ def birth_columns(keys: TenantKeys, row_id: UUID, born_on: date | None) -> dict[
 
 def identity_index(keys: TenantKeys, value: str) -> bytes:
     """What to search for; refuses (`InvalidIdentityNumber`)."""
-    return keys.blind_index(TABLE, "identity_number", check_identity_number(value, path=("identityNumber",)))
+    return index_of_identity(keys, check_identity_number(value, path=("identityNumber",)))
+
+
+def index_of_identity(keys: TenantKeys, number: str) -> bytes:
+    """The same for a number that was checked."""
+    return keys.blind_index(TABLE, "identity_number", number)
 
 
 def phone_index(keys: TenantKeys, value: str) -> bytes:

@@ -52,6 +52,12 @@ _OF: Final[dict[type[m.StagedLink], tuple[str, ...]]] = {
     m.StagedDwelling: ("building_code", "unit", "number", "floor", "use", "size_dm2"),
     m.StagedHousehold: ("number", "kind", "area_code", "building_code", "unit", "dwelling_number"),
 }
+#: The cells that say something of a link, or where it is.
+_CELLS: Final[dict[type[m.StagedLink], tuple[str, ...]]] = {
+    m.StagedBuilding: (*c.OF_BUILDING, c.AREA),
+    m.StagedDwelling: (*c.OF_DWELLING, c.BUILDING),
+    m.StagedHousehold: (*c.OF_HOUSEHOLD, c.AREA, c.BUILDING, "unit", c.DWELLING),
+}
 #: What names a link; the rest of its columns is what is said of it.
 _KEYS: Final[dict[type[m.StagedLink], tuple[str, ...]]] = {
     m.StagedBuilding: ("code",),
@@ -162,14 +168,14 @@ class RegistryChecking:
     """The rows of one import of the registry (`imports.targets.Checking`)."""
 
     def __init__(self, asked: Asked, keys: TenantKeys, today: date, reads: Scope | None, changes: Scope | None) -> None:
-        self._asked, self._keys, self._today = asked, keys, today
+        self._asked, self.keys, self._today = asked, keys, today
         self._reads, self._changes = reads, changes
-        self._seen: set[tuple[Any, ...]] = set()
+        self.seen: set[tuple[Any, ...]] = set()
 
     def read(self, rows: Sequence[Row]) -> Read:
         """Take rows apart; a link with an error is left out, and what the row states to lie in it."""
-        if len(self._seen) > _REMEMBERED:
-            self._seen.clear()
+        if len(self.seen) > _REMEMBERED:
+            self.seen.clear()
         read = Read()
         for row in rows:
             _RowReader(self, row, read).read()
@@ -230,13 +236,10 @@ class RegistryChecking:
         except Refusal as refusal:
             found.extend(self._errors(person, refusal))
             return None
-        row_id = new_id()
-        target = row_id if former is None else former.id
-        if former is None:
-            # Sealed for the id that they will have.
-            row_id = target = columns.pop("id")
+        # Who is new is sealed for the id that they will have.
+        row_id, target = (columns["id"], columns["id"]) if former is None else (new_id(), former.id)
         born = person.values.get("birth_on")
-        likeness = self._keys.blind_index(people.TABLE, "likeness", f"{person.household}\n{person.name}\n{born or ''}")
+        likeness = self.keys.blind_index(people.TABLE, "likeness", f"{person.household}\n{person.name}\n{born or ''}")
         is_renamed = former is None or columns["name"] != former.name
         return (
             row_id,
@@ -275,16 +278,16 @@ class RegistryChecking:
     def _born(self, former: Any) -> date | None:  # noqa: ANN401 - a row of residents
         if former.birth_on is None:
             return None
-        return cells.day(self._keys.open(people.TABLE, "birth_on", former.id, former.birth_on))
+        return cells.day(self.keys.open(people.TABLE, "birth_on", former.id, former.birth_on))
 
     def _columns(self, person: Person, former: Any, found: list[Finding]) -> tuple[dict[str, Any], str, Any]:  # noqa: ANN401 - a row of residents
         """The columns as they will be, what that means, and who they were."""
         row_id = new_id() if former is None else former.id
-        columns = service.resident_columns(self._today, self._keys, row_id, person.values)  # type: ignore[arg-type] # only the keys of the mapping
+        columns = service.resident_columns(self._today, self.keys, row_id, person.values)  # type: ignore[arg-type] # only the keys of the mapping
         if former is None:
             return {"relationship": "OTHER", "sex": "UNKNOWN", **_BLANK, **columns, "id": row_id}, "NEW", None
         before = {name: getattr(former, name) for name in _PERSON}
-        service.keep_equal(self._keys, former, columns)
+        service.keep_equal(self.keys, former, columns)
         is_other = any(before[name] != value for name, value in columns.items())
         is_elsewhere = former.status != "LIVING" or former.household_number != person.household
         if self._asked.rule == "SKIP" and (is_other or is_elsewhere):
@@ -304,7 +307,7 @@ class RegistryChecking:
         row_id = new_id()
         for name, value in person.values.items():
             try:
-                service.resident_columns(self._today, self._keys, row_id, {name: value})  # type: ignore[misc] # one of the keys
+                service.resident_columns(self._today, self.keys, row_id, {name: value})  # type: ignore[misc] # one of the keys
             except Refusal as refusal:
                 refusals.append(refusal)
         return [found_in(person.row, refusal) for refusal in refusals or [first]]
@@ -347,9 +350,8 @@ class _RowReader:
         )
         self._demand_names(has)
         for is_stated, model, read, is_end in links:
-            said = read() if is_stated and not self._errors else None
-            if said is not None and not self._errors:
-                self._state(model, said, is_end=is_end)
+            if is_stated and not self._errors:
+                self._state(model, read, is_end=is_end)
         person = self._person() if has[c.NAME] and not self._errors else None
         if person is not None and not self._errors:
             self._into.people.append(person)
@@ -436,31 +438,31 @@ class _RowReader:
 
     def _person(self) -> Person:
         checking, get = self._checking, self._values.get
-        index = self._cell(
-            "identity_number",
-            lambda cell: people.identity_index(checking._keys, cells.digits(cell)),  # noqa: SLF001 - one of two parts
-        )
+        number = self._cell("identity_number", lambda cell: check_identity_number(cells.digits(cell)))
+        index = None if number is None else people.index_of_identity(checking.keys, number)
         values = {
             "name": get(c.NAME),
-            "identity_number": get("identity_number"),
+            "identity_number": number,
             "birth_on": self._cell("birth_on", cells.day),
             "sex": self._cell("sex", lambda cell: cells.word("sex", cell)),
             "phone": self._cell("phone", cells.digits),
             "relationship": self._cell("relationship", lambda cell: cells.word("relationship", cell)),
         }
         stated = {name: value for name, value in values.items() if value is not None}
-        if index is not None and "birth_on" not in stated:
+        if number is not None and "birth_on" not in stated:
             # As the service takes it from the number: needed to find people who are alike.
-            stated["birth_on"] = birth_date_in(check_identity_number(stated["identity_number"]))
+            stated["birth_on"] = birth_date_in(number)
         return Person(self._row, self._values[c.HOUSEHOLD], self._values[c.NAME], stated, index)
 
-    def _state(self, model: type[m.StagedLink], said: dict[str, Any], *, is_end: bool) -> None:
-        """Put what is said of a link beside what other rows of the chunk say of it."""
-        statement = (model, is_end, *said.values())
-        seen = self._checking._seen  # noqa: SLF001 - one of two parts
-        if statement in seen:
+    def _state(self, model: type[m.StagedLink], read: Callable[[], dict[str, Any]], *, is_end: bool) -> None:
+        """Put what is said of a link beside what other rows of the chunk say of it, unless the same was said before."""
+        statement = (model, is_end, *map(self._values.get, _CELLS[model]))
+        if statement in self._checking.seen:
             return
-        seen.add(statement)
+        said = read()
+        if self._errors:
+            return
+        self._checking.seen.add(statement)
         key = tuple(said[name] for name in _KEYS[model])
         present = self._into.links[model].get(key)
         if present is None:

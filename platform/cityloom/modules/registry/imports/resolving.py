@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cityloom.core.database import beyond_wall
 from cityloom.core.principal import EVERYWHERE
 from cityloom.imports import findings
-from cityloom.imports.targets import Counts
+from cityloom.imports.targets import Counts, Outdated
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import errors as registered
 from cityloom.modules.registry.imports import columns as c
@@ -129,10 +129,24 @@ _COUNT_PEOPLE = (
 )
 
 
+#: Rows whose resident is another than when they were staged: registered or changed by somebody else since then.
+_OUTDATED = """
+SELECT EXISTS (SELECT 1 FROM registry_staged_residents AS s
+  JOIN residents AS x ON x.tenant_id = $1 AND x.identity_index = s.identity_index
+  WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW')
+OR EXISTS (SELECT 1 FROM registry_staged_residents AS s
+  LEFT JOIN residents AS x ON x.tenant_id = $1 AND x.id = s.target_id
+  WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.version IS NOT NULL AND x.version IS DISTINCT FROM s.version)
+"""
+
+
 async def resolve(work: Work, asked: Asked, *, locks: bool) -> Counts:
-    """See `imports.targets.Target.resolve`."""
+    """See `imports.targets.Target.resolve`; raises `Outdated`."""
     # What is registered where the caller may not look is still registered: of it, only that is told.
     async with beyond_wall(work.session):
+        connection = await work.connection()
+        if await connection.fetchval(_OUTDATED, work.tenant_id, asked.import_id):
+            raise Outdated
         resolver = _Resolver(work, asked)
         await resolver.buildings(locks=locks)
         await resolver.dwellings(locks=locks)
