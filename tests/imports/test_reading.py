@@ -44,7 +44,7 @@ def test_texts_are_read_whatever_wrote_them(content: bytes, encoding: str) -> No
 
 
 def test_cells_of_a_workbook_are_texts() -> None:
-    rows = [
+    rows: list[list[object]] = [
         ["名单"],
         [],
         ["姓名", "户号", "数"],
