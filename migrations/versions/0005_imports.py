@@ -199,12 +199,12 @@ def upgrade() -> None:
             name=op.f("fk_imports_tenant_id_client_id"),
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_imports")),
-        info={"operator_reads": ("tenant_id", "id", "state", "claimed_until", "expires_at")},
+        info={"operator_reads": ("tenant_id", "id", "state", "claimed_until")},
     )
     op.create_index(
-        op.f("ix_imports_expires_at"),
+        op.f("ix_imports_tenant_id_expires_at"),
         "imports",
-        ["expires_at"],
+        ["tenant_id", "expires_at"],
         unique=False,
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
@@ -297,7 +297,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_imports_tenant_id_client_id"), table_name="imports")
     op.drop_index(op.f("ix_imports_tenant_id_account_id_id"), table_name="imports")
     op.drop_index(
-        op.f("ix_imports_expires_at"), table_name="imports", postgresql_where=sa.text("expires_at IS NOT NULL")
+        op.f("ix_imports_tenant_id_expires_at"),
+        table_name="imports",
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
     op.drop_table("imports")
     op.drop_table("registry_staged_residents")

@@ -21,6 +21,7 @@ from cityloom.events.models import OutboxRecord
 from cityloom.imports import models as m
 from cityloom.imports.jobs import JOBS
 from cityloom.imports.working import asked_for
+from cityloom.modules.registry.imports.target import REGISTRY
 from cityloom.tenancy.system import system_principal
 from cityloom.testing.imports import GRID, HEADERS, NEAR, Desk, codes, counts, somebody, text_of, wide
 from cityloom.testing.sheets import Formula, workbook
@@ -397,6 +398,17 @@ async def test_what_is_recorded_between_check_and_end_is_checked_again(desk: Des
     await desk.apply(other)
     done = await desk.apply(id_)
     assert (done["state"], counts(done)) == ("COMPLETED", (0, 0, 1, 0, 0))
+
+
+async def test_staging_tables_that_a_crash_has_emptied_are_filled_again(desk: Desk) -> None:
+    at, person = place(), somebody()
+    id_ = await desk.upload(text_of(HEADERS, [wide(person, at=at)]).encode())
+    await desk.check(id_)
+    async with desk.opened.works.begin(system_principal(desk.city.id)) as work:
+        await REGISTRY.discard(work, desk.row_id(id_))
+    done = await desk.apply(id_)
+    assert (done["state"], counts(done)) == ("COMPLETED", (1, 0, 0, 0, 0))
+    assert [one["name"] for one in await desk.residents(f"H{at}")] == [person.name]
 
 
 async def test_a_file_that_nobody_imports_is_forgotten(desk: Desk) -> None:

@@ -85,7 +85,6 @@ class MappingSaved(Event):
     zh: ClassVar[str] = "列对应关系已保存。"
 
     target: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +96,6 @@ class MappingDeleted(Event):
     zh: ClassVar[str] = "列对应关系已删除。"
 
     target: str
-    name: str
 
 
 EVENTS: tuple[type[Event], ...] = (

@@ -48,13 +48,13 @@ class Import(TenantTable, Base):
         Index(None, "tenant_id", "client_id"),
         Index(None, "tenant_id", "state", "id"),
         Index(None, "tenant_id", "target", "id"),
-        Index(None, "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
+        Index(None, "tenant_id", "expires_at", postgresql_where=text("expires_at IS NOT NULL")),
         Index(
             "ix_imports_worked_on",
             "claimed_until",
             postgresql_where=text("state IN ('CHECKING', 'APPLYING')"),
         ),
-        {"info": {"operator_reads": ("tenant_id", "id", "state", "claimed_until", "expires_at")}},
+        {"info": {"operator_reads": ("tenant_id", "id", "state", "claimed_until")}},
     )
 
     account_id: Mapped[UUID]

@@ -189,6 +189,8 @@ async def _stage(run: _Run) -> bool:
     """Check and stage the chunks that are not staged; False where there were too many errors to go on."""
     row, total = run.row, run.row.rows_total
     async with run.works.begin(run.principal) as work:
+        if row.chunks_done and not await run.target.is_staged(work, row.id):
+            row.chunks_done = row.rows_done = 0
         if row.chunks_done == 0:
             await run.target.discard(work, row.id)
             await findings.forget(work, row.id)

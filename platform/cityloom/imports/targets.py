@@ -117,6 +117,10 @@ class Target(Protocol):
         """Begin to check, or go on."""
         ...
 
+    async def is_staged(self, work: Work, import_id: UUID) -> bool:
+        """Whether anything of an import is staged: a crash of the database may have emptied the staging tables."""
+        ...
+
     async def resolve(self, work: Work, asked: Asked, *, locks: bool) -> Counts:
         """Compare what is staged with itself and with the database, and note findings (`findings.note`).
 

@@ -64,7 +64,7 @@ async def save_mapping(work: Work, *, target: str, name: str, columns: Mapping[s
         work.session.add(row)
     row.columns, row.changed_at = dict(columns), work.now()
     await work.session.flush()
-    work.emit(events.MappingSaved(subject_id=row.id, target=target, name=name))
+    work.emit(events.MappingSaved(subject_id=row.id, target=target))
     after = {"target": target, "name": name, "columns": len(columns)}
     work.audit(AuditEntry(action=MAP, object_tag=TAG, object_id=row.id, after=after))
     return row
@@ -78,7 +78,7 @@ async def delete_mapping(work: Work, mapping_id: UUID | None) -> m.ImportMapping
         raise NotFound(path=("id",), thing="mapping", thing_zh="列对应关系")
     await work.session.delete(row)
     await work.session.flush()
-    work.emit(events.MappingDeleted(subject_id=row.id, target=row.target, name=row.name))
+    work.emit(events.MappingDeleted(subject_id=row.id, target=row.target))
     before = {"target": row.target, "name": row.name}
     work.audit(AuditEntry(action="imports.mapping.delete", object_tag=TAG, object_id=row.id, before=before))
     return row

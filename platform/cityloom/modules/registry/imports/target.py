@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete
+from sqlalchemy import delete, exists, or_, select
 
 from cityloom.core.text import Text
 from cityloom.modules.areas.tree import civil_day
@@ -47,6 +47,11 @@ class RegistryTarget:
         rights = work.rights
         reads, changes = rights.scope("registry.resident.read"), rights.scope("registry.resident.change")
         return RegistryChecking(asked, await people.keys_of(work), civil_day(work.now()), reads, changes)
+
+    async def is_staged(self, work: Work, import_id: UUID) -> bool:
+        """Whether anything of an import is staged."""
+        found = (exists().where(model.import_id == import_id) for model in _STAGES)
+        return bool(await work.session.scalar(select(or_(*found))))
 
     async def resolve(self, work: Work, asked: Asked, *, locks: bool) -> Counts:
         """Compare what is staged with itself and with the registry."""
