@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cases
 import decide
+import imports
 import load
 import reads
 import scale
@@ -25,6 +27,9 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
 NAMES = (
     *reads.BENCHES,
     "cases.lifecycle",
@@ -32,6 +37,7 @@ NAMES = (
     "access.decide",
     "start",
     "webhooks.fanout",
+    "registry.import",
     "scale.tenants",
 )
 #: Where the published division table lies beside a checkout.
@@ -71,29 +77,51 @@ def main() -> None:
         wanted.remove("scale.tenants")
     logs.setup(form="console", level="warning")
     for name in wanted:
-        if name == "access.decide":
-            decide.run()
-        elif name == "start":
-            start.run()
-        elif name == "cases.lifecycle":
-            _write(
-                name,
-                uvloop.run(cases.lifecycle(given.city, given.cases, given.rounds, given.seconds, given.connections)),
-            )
-        elif name == "cases.boards":
-            _write(name, uvloop.run(cases.boards(given.city, given.cases, given.rounds)))
-        elif name == "webhooks.fanout":
-            settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-webhooks"))})
-            with storage(settings) as admin_url:
-                uvloop.run(webhooks.run(settings, admin_url, min(given.rounds, 3)))
-        elif name == "scale.tenants":
-            settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-scale"))})
-            with storage(settings) as admin_url:
-                uvloop.run(scale.run(settings, admin_url, given, _postmaster(settings)))
+        if name in _OTHERS:
+            _OTHERS[name](name, given)
     if any(name in reads.BENCHES for name in wanted):
         settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
         with storage(settings) as admin_url:
             uvloop.run(_reads(settings, admin_url, [name for name in wanted if name in reads.BENCHES], given))
+
+
+def _lifecycle(name: str, given: argparse.Namespace) -> None:
+    _write(name, uvloop.run(cases.lifecycle(given.city, given.cases, given.rounds, given.seconds, given.connections)))
+
+
+def _webhooks(_name: str, given: argparse.Namespace) -> None:
+    with _stored("webhooks") as (settings, admin_url):
+        uvloop.run(webhooks.run(settings, admin_url, min(given.rounds, 3)))
+
+
+def _scale(_name: str, given: argparse.Namespace) -> None:
+    with _stored("scale") as (settings, admin_url):
+        uvloop.run(scale.run(settings, admin_url, given, _postmaster(settings)))
+
+
+def _import(name: str, given: argparse.Namespace) -> None:
+    with _stored("imports") as (settings, admin_url):
+        _write(name, uvloop.run(imports.run(settings, admin_url, given.city, given.scale, min(given.rounds, 3))))
+
+
+@contextmanager
+def _stored(name: str) -> Iterator[tuple[Settings, str]]:
+    """A database of the bench's own."""
+    settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name(f"bench-{name}"))})
+    with storage(settings) as admin_url:
+        yield settings, admin_url
+
+
+#: What needs no servers beside each other.
+_OTHERS: dict[str, Callable[[str, argparse.Namespace], None]] = {
+    "access.decide": lambda _name, _given: decide.run(),
+    "start": lambda _name, _given: start.run(),
+    "cases.lifecycle": _lifecycle,
+    "cases.boards": lambda name, given: _write(name, uvloop.run(cases.boards(given.city, given.cases, given.rounds))),
+    "webhooks.fanout": _webhooks,
+    "scale.tenants": _scale,
+    "registry.import": _import,
+}
 
 
 def _write(name: str, figures: dict[str, Any]) -> None:

@@ -46,6 +46,8 @@ from cityloom.graph.shaping import Shaping
 from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
+from cityloom.imports.endpoint import ImportsEndpoint, imports_routes
+from cityloom.imports.targets import Targets
 from cityloom.installed import modules
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
@@ -88,6 +90,7 @@ class Platform:
     tenant_api: GraphExecutor
     platform_api: GraphExecutor
     files: FilesEndpoint
+    imports: ImportsEndpoint
     open311: Open311Endpoint
     mailbox: MailboxEndpoint
     exports: ExportEndpoint
@@ -128,6 +131,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             Compiler: compiler,
             EventCatalogue: EventCatalogue.of(installed),
             SubjectCatalogue: SubjectCatalogue.of(installed),
+            Targets: Targets.of(installed),
             Signals: await stack.enter_async_context(Signals(database)),
             Streams: await stack.enter_async_context(Streams(database)),
             FileStore: FileStore(open_store(settings.files, settings.var / "files"), clock),
@@ -161,6 +165,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             deadline_seconds=120.0,
         )
         files = FilesEndpoint(authenticator, partial(_writable, works, directory), works.begin, services)
+        imports = ImportsEndpoint(authenticator, partial(_writable, works, directory), works.begin, services)
         open311 = Open311Endpoint(tenant_api, directory, authenticator, partial(_writable, works, directory), clock)
         yield Platform(
             settings,
@@ -173,6 +178,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             tenant_api,
             platform_api,
             files,
+            imports,
             open311,
             MailboxEndpoint(authenticator, partial(_writable, works, directory)),
             ExportEndpoint(authenticator, works.begin),
@@ -258,6 +264,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             feeds = found.works.services[Feeds]
             app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator, feeds)
             app.state.files = found.files
+            app.state.imports = found.imports
             app.state.open311 = found.open311
             app.state.mailbox = found.mailbox
             app.state.exports = found.exports
@@ -270,6 +277,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             WebSocketRoute("/graphql", tenant_api),
             Route("/platform/graphql", _Late("platform_api")),
             *files_routes(_Late("files")),
+            *imports_routes(_Late("imports")),
             *open311_routes(_Late("open311")),
             *mailbox_routes(_Late("mailbox")),
             *export_routes(_Late("exports")),

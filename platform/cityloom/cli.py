@@ -31,6 +31,7 @@ LATE = {
     "cases": "cityloom.modules.cases.cli:cases_app",
     "demo": "cityloom.demo.cli:demo",
     "graph": "cityloom.explaining:graph_app",
+    "import": "cityloom.importing:import_file",
     "listen": "cityloom.webhooks.listen:listen",
     "privacy": "cityloom.privacy.cli:privacy_app",
     "schema": "cityloom.contracts:schema",

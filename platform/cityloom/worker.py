@@ -35,6 +35,7 @@ _END_SECONDS = 15
 async def working(opened: Platform) -> AsyncIterator[None]:
     """Everything that a worker does, for as long as the block lasts."""
     from cityloom.events.sequencer import sequencing
+    from cityloom.imports.working import importing
     from cityloom.installed import modules
     from cityloom.jobs.service import jobs_running
     from cityloom.webhooks.addresses import Egress
@@ -48,6 +49,9 @@ async def working(opened: Platform) -> AsyncIterator[None]:
         sender = await stack.enter_async_context(Sender(Egress.of(settings), opened.works.clock, limit_seconds=limit))
         await stack.enter_async_context(delivering(opened.works, sender, shaper_of(opened.works.services)))
         await stack.enter_async_context(sequencing(opened.works))
+        address = opened.database.app_url.render_as_string(hide_password=False)
+        imports = importing(opened.works, ("worker", "--imports"), {DATABASE_VARIABLE: address})
+        await stack.enter_async_context(imports)
         await stack.enter_async_context(jobs_running(opened.works, modules()))
         yield
 
@@ -56,14 +60,39 @@ def worker(
     after: Annotated[str | None, typer.Option(hidden=True)] = None,
     parent: Annotated[int | None, typer.Option(hidden=True)] = None,
     metrics: Annotated[int, typer.Option(min=0, max=65535, help="Port of this machine for /metrics; 0: none.")] = 0,
+    *,
+    imports: Annotated[bool, typer.Option("--imports", help="Do the imports that are asked for, then end.")] = False,
 ) -> None:
-    """Put events in order, make deliveries of them and send these; run as many as there is need of."""
+    """Put events in order, make deliveries of them and send these, do imports; run as many as there is need of."""
     from cityloom.core import logs
     from cityloom.settings import Settings
 
     settings = Settings.from_environment(os.environ)
     logs.setup(form=settings.log_format, level=settings.log_level)
+    if imports:
+        do_imports(settings)
+        return
     run(settings, after=after, parent=parent, metrics=metrics)
+
+
+def do_imports(settings: Settings) -> None:
+    """Do whatever imports are asked for, at a lower priority than anything else, and end."""
+    import uvloop
+
+    from cityloom.app import platform
+    from cityloom.imports.working import do_all
+
+    async def all_of(url: str) -> None:
+        async with platform(settings, url) as opened:
+            await do_all(opened.works)
+
+    os.nice(5)
+    address = os.environ.get(DATABASE_VARIABLE)
+    if address is not None:
+        uvloop.run(all_of(address))
+        return
+    with storage(settings) as url:
+        uvloop.run(all_of(url))
 
 
 @contextmanager

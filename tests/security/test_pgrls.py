@@ -40,6 +40,7 @@ def test_what_operators_read_across_tenants_is_this_short_list() -> None:
         "access_versions",
         "event_heads",
         "identity_providers",
+        "imports",
         "job_runs",
         "login_throttles",
         "operator_actions",

@@ -90,7 +90,8 @@ class Module:
 
     `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant.
     `pack_parts` are objects that read, plan, apply and export the slice's files in a tenant pack
-    (`cityloom.tenancy.packs.PackPart`).
+    (`cityloom.tenancy.packs.PackPart`); `import_targets` are what tables of rows can be imported into
+    (`cityloom.imports.targets.Target`).
     """
 
     name: str
@@ -107,3 +108,4 @@ class Module:
     jobs: tuple[Job, ...] = ()
     holdings: tuple[Holding, ...] = ()
     retentions: tuple[Retention, ...] = ()
+    import_targets: tuple[object, ...] = ()

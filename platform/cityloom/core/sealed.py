@@ -4,7 +4,7 @@
     phone_index: Mapped[bytes | None] = mapped_column(LargeBinary, info=index_of("phone"))
 
 An envelope is sealed for the table's name, the column's name and the row's id; its index is of the value in it. Rows
-that wait to become rows of another table are sealed for that one: `info=sealed_for("residents")`.
+that wait to become rows of another table are sealed for that one: `info=sealed_for("residents", row="target_id")`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Table
 
-_SEALED, _INDEX = "sealed", "index_of"
+_SEALED, _INDEX, _ROW = "sealed", "index_of", "sealed_row"
 #: What a column with envelopes says of itself.
 SEALED: Final[dict[Any, Any]] = {_SEALED: True}
 
 
-def sealed_for(table: str) -> dict[Any, Any]:
-    """What a column says of itself whose envelopes will be taken over, as they are, by a row of another table."""
-    return {_SEALED: table}
+def sealed_for(table: str, *, row: str) -> dict[Any, Any]:
+    """What a column says of itself whose envelopes will be taken over, as they are, by another table.
+
+    `row` is the column with the id of the row that takes them over.
+    """
+    return {_SEALED: table, _ROW: row}
 
 
 def index_of(column: str) -> dict[Any, Any]:
@@ -38,11 +41,13 @@ def index_of(column: str) -> dict[Any, Any]:
 class SealedTable:
     """A table with envelopes: their columns, and its columns with blind indexes, by the sealed column of each.
 
-    `place` is the table that they are sealed and indexed for: mostly its own name.
+    `place` is the table that they are sealed and indexed for, and `row` the column with the id of the row: mostly its
+    own name and id.
     """
 
     table: Table
     place: str
+    row: str
     columns: tuple[str, ...]
     indexes: Mapping[str, str]
 
@@ -54,6 +59,7 @@ def sealed_tables() -> tuple[SealedTable, ...]:
         columns = tuple(column.name for column in table.c if column.info.get(_SEALED))
         indexes = {column.info[_INDEX]: column.name for column in table.c if _INDEX in column.info}
         if columns:
-            stated = table.c[columns[0]].info[_SEALED]
-            found.append(SealedTable(table, table.name if stated is True else str(stated), columns, indexes))
+            stated = table.c[columns[0]].info
+            place = table.name if stated[_SEALED] is True else str(stated[_SEALED])
+            found.append(SealedTable(table, place, stated.get(_ROW, "id"), columns, indexes))
     return tuple(found)

@@ -30,7 +30,7 @@ from cityloom.graph import errors as shown
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+    from collections.abc import AsyncGenerator, AsyncIterator
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -83,7 +83,7 @@ class FilesEndpoint:
         except ClientDisconnect:
             return
         except Exception as error:  # noqa: BLE001 - the edge: whatever is no refusal is masked and logged
-            response = _failed(error, locale)
+            response = failed(error, locale)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -124,7 +124,8 @@ class FilesEndpoint:
             if ticket is None:
                 await service.demand_upload(work)
             limits = await service.limits_of(work)
-        async with _body(request, limits) as body:
+        most = max(limits["file_image_bytes"], limits["file_video_bytes"])
+        async with body_of(request, most) as body:
             received = await service.receive(body, limits)
             file = await service.upload(self.write, principal, received, ticket=ticket)
         return _created(principal, file)
@@ -165,9 +166,8 @@ def files_routes(endpoint: ASGIApp) -> list[Route]:
 
 
 @asynccontextmanager
-async def _body(request: Request, limits: Mapping[str, int]) -> AsyncIterator[BinaryIO]:
-    """What was sent, as a temporary file: the body itself, or the one file of a form."""
-    most = max(limits["file_image_bytes"], limits["file_video_bytes"])
+async def body_of(request: Request, most: int) -> AsyncIterator[BinaryIO]:
+    """What was sent, as a temporary file: the body itself, or the one file of a form; refuses (`FileTooLarge`)."""
     stated = request.headers.get("content-length", "")
     if stated.isdigit() and int(stated[:18]) > most + _FORM:
         raise FileTooLarge(kind="any", limit=most, actual=int(stated[:18]))
@@ -227,18 +227,20 @@ def _created(principal: Principal, file: m.StoredFile) -> Response:
         "height": file.height,
         "expiresAt": file.expires_at.isoformat() if file.expires_at else None,
     }
-    return _json(told, 201)
+    return json_answer(told, 201)
 
 
-def _failed(error: Exception, locale: Locale) -> Response:
+def failed(error: Exception, locale: Locale) -> Response:
+    """A refusal as an answer; anything else is masked and logged."""
     refusal = shown.refusal_of(error)
     if refusal is None:
-        return _json({"errors": [shown.masked(error, locale)]}, 500)
+        return json_answer({"errors": [shown.masked(error, locale)]}, 500)
     status = 416 if isinstance(refusal, RangeWrong) else _STATUS.get(refusal.code, 400)
-    return _json({"errors": [shown.refused(refusal, locale)]}, status)
+    return json_answer({"errors": [shown.refused(refusal, locale)]}, status)
 
 
-def _json(value: object, status: int) -> Response:
+def json_answer(value: object, status: int) -> Response:
+    """An answer that nobody keeps."""
     headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
     if status == 401:  # noqa: PLR2004 - RFC 9110 §15.5.2: with 401 goes a challenge
         headers["www-authenticate"] = "Bearer"

@@ -160,7 +160,7 @@ class KeyRotation(TenantTable, Base):
     """
 
     __tablename__ = "key_rotations"
-    __table_args__ = (Index(None, "tenant_id", "started_at", "id"),)
+    __table_args__ = (Index(None, "tenant_id", "started_at", "id"), {"info": {"operator_reads": True}})
 
     started_at: Mapped[datetime]
     active_at: Mapped[datetime]

@@ -21,6 +21,7 @@ from cityloom.graph.compiler import Compiler
 from cityloom.graph.execution import GraphExecutor, Request
 from cityloom.graph.schema import shared_contracts
 from cityloom.graph.shaping import Shaping
+from cityloom.imports.targets import Targets
 from cityloom.installed import modules
 from cityloom.privacy.catalogue import SubjectCatalogue
 from cityloom.tenancy.keys import KeyRing
@@ -50,6 +51,7 @@ class Front:
             SubjectCatalogue: SubjectCatalogue.of(modules()),
             Checkpoints: Checkpoints(open_store(None, keys / "audit"), Signer.in_file(keys / "signing")),
         }
+        self.services[Targets] = Targets.of(modules())
         self.works = Works(database, clock=clock, writers=(write_outbox, write_entries), services=self.services)
         self.services[Works] = self.works
         self.executor = GraphExecutor(

@@ -140,7 +140,20 @@ async def plant(platform: Platform, app: Starlette, name: str, *, division: str 
     headers = {"authorization": f"Bearer {bearers['grid_worker']}"}
     uploaded = await client.post("/files", content=picture(), headers=headers)
     twin.ids["File"] = [uploaded.json()["id"]]
+    await _rows(twin)
     return twin
+
+
+async def _rows(twin: Twin) -> None:
+    """A file of rows that was uploaded, and a mapping of its headers."""
+    headers = {"authorization": f"Bearer {twin.bearers['city_administrator']}"}
+    table = f"户号,姓名,{twin.canary}\n{twin.canary}9,{twin.canary},x\n"
+    uploaded = await twin.client.post("/imports/registry", content=table.encode(), headers=headers)
+    twin.ids["Import"] = [uploaded.json()["id"]]
+    columns = [{"header": twin.canary, "column": "phone"}]
+    await twin.make(
+        "importMappingSave", {"target": "registry", "name": twin.canary, "columns": columns}, "ImportMapping"
+    )
 
 
 async def _people(twin: Twin, area_id: str, at: int) -> None:

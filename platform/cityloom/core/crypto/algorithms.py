@@ -7,6 +7,7 @@ SM3 (GB/T 32905-2016). HKDF: RFC 5869.
 from __future__ import annotations
 
 from enum import StrEnum
+from hmac import digest
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -93,6 +94,9 @@ def derive(algorithm: Algorithm, master: bytes, purpose: bytes, *, length: int) 
 
 def keyed_hash(algorithm: Algorithm, key: bytes, value: bytes) -> bytes:
     """HMAC with the suite's hash, 32 bytes."""
+    if algorithm is Algorithm.AES_256_GCM:
+        # In one call, 1 µs instead of 5: an import asks for millions.
+        return digest(key, value, "sha256")
     mac = hmac.HMAC(key, algorithm.hash)
     mac.update(value)
     return mac.finalize()

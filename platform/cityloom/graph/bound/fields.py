@@ -148,14 +148,21 @@ def many(
 
 
 def root_one(
-    target: type[Any], description: str, *, narrow: bd.Narrow | None = None, prepare: bd.Prepare | None = None
+    target: type[Any],
+    description: str,
+    *,
+    narrow: bd.Narrow | None = None,
+    prepare: bd.Prepare | None = None,
+    name: str | None = None,
 ) -> Plain:
     """A root field for one row: argument `id`, or the arguments of `narrow(alias, …)`.
+
+    `name` is the field's where Python keeps the word for itself.
 
     `prepare(arguments, principal, services)`, sync or async, may change their values before they are bound; ids are
     UUIDs by then.
     """
-    return declare(bd.RootOneBinding(narrow, target, prepare), description)
+    return declare(bd.RootOneBinding(narrow, target, prepare), description, graphql_name=name)
 
 
 def root_connection(

@@ -35,6 +35,7 @@ from cityloom.modules.registry.api.ties import (
 )
 from cityloom.modules.registry.events import EVENTS
 from cityloom.modules.registry.holdings import HOLDINGS, RETENTIONS
+from cityloom.modules.registry.imports.target import REGISTRY
 from cityloom.modules.registry.pack import RegistryPart
 from cityloom.modules.registry.permissions import PERMISSIONS
 
@@ -83,4 +84,5 @@ MODULE = Module(
     events=EVENTS,
     holdings=HOLDINGS,
     retentions=RETENTIONS,
+    import_targets=(REGISTRY,),
 )

@@ -45,7 +45,7 @@ def identity_columns(keys: TenantKeys, row_id: UUID, number: str | None) -> dict
     return {
         "identity_number": keys.seal(TABLE, "identity_number", row_id, number),
         "identity_masked": mask_identity_number(number),
-        "identity_index": keys.blind_index(TABLE, "identity_number", number),
+        "identity_index": index_of_identity(keys, number),
     }
 
 
@@ -69,7 +69,12 @@ def birth_columns(keys: TenantKeys, row_id: UUID, born_on: date | None) -> dict[
 
 def identity_index(keys: TenantKeys, value: str) -> bytes:
     """What is stored for a number; refuses (`InvalidIdentityNumber`)."""
-    return identity_indexes(keys, value)[0]
+    return index_of_identity(keys, check_identity_number(value, path=("identityNumber",)))
+
+
+def index_of_identity(keys: TenantKeys, number: str) -> bytes:
+    """The same for a number that was checked."""
+    return keys.blind_index(TABLE, "identity_number", number)
 
 
 def identity_indexes(keys: TenantKeys, value: str) -> list[bytes]:

@@ -115,7 +115,7 @@ async def _reseal(work: Work, keys: TenantKeys, sealed: SealedTable, rotation: m
     """The next rows of one table; rows that are locked are passed over."""
     table = sealed.table
     query = (
-        select(table.c.id, *(table.c[name] for name in sealed.columns))
+        select(table.c.id, table.c[sealed.row].label("sealed_row"), *(table.c[name] for name in sealed.columns))
         .where(table.c.tenant_id == work.tenant_id, _is_old(sealed, rotation.field_key_id))
         .order_by(table.c.id)
         .limit(BATCH)
@@ -131,8 +131,8 @@ async def _reseal(work: Work, keys: TenantKeys, sealed: SealedTable, rotation: m
     for row in rows:
         for name in sealed.columns:
             envelope = row._mapping[name]  # noqa: SLF001 - SQLAlchemy's public way to a column by its name
-            value = None if envelope is None else keys.open(sealed.place, name, row.id, envelope)
-            columns[name].append(None if value is None else keys.seal(sealed.place, name, row.id, value))
+            value = None if envelope is None else keys.open(sealed.place, name, row.sealed_row, envelope)
+            columns[name].append(None if value is None else keys.seal(sealed.place, name, row.sealed_row, value))
             if name in sealed.indexes:
                 index = None if value is None else keys.blind_index(sealed.place, name, value)
                 columns[sealed.indexes[name]].append(index)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 
+from cityloom.access.acting import acting_as
 from cityloom.core.errors import Forbidden
 from cityloom.core.ids import new_id
 from cityloom.events.catalogue import EventCatalogue, EventPatternUnknown
@@ -28,7 +29,7 @@ from cityloom.webhooks.errors import (
     RateLimitWrong,
     TooManyPatterns,
 )
-from cityloom.webhooks.fanout import chain_start, owner_of
+from cityloom.webhooks.fanout import chain_start
 from cityloom.webhooks.permissions import CHANGE, CREATE
 from cityloom.webhooks.service.keys import NewKey, add_key
 from cityloom.webhooks.service.rows import find_endpoint, note, stated
@@ -160,7 +161,8 @@ async def change_endpoint(
         row.document = given["document"]
     if row.document and {"document", "events"} & given.keys():
         # Whoever states it anew does so for its owner.
-        await check_document(work.services, await owner_of(work, row), row.document, row.events)
+        owner = await acting_as(work, row.owner_account_id, row.owner_client_id)
+        await check_document(work.services, owner, row.document, row.events)
     if "rate_limit" in given:
         row.rate_limit = _rate(given["rate_limit"])
     if "ordering" in given and given["ordering"] != row.ordering:

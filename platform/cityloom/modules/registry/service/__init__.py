@@ -1,11 +1,13 @@
 """What can be done in the registry."""
 
 from cityloom.modules.registry.service.buildings import (
+    building_columns,
     change_building,
     change_dwelling,
     change_use,
     create_building,
     create_dwelling,
+    dwelling_columns,
     move_building,
     move_dwelling,
     plan_building_move,
@@ -17,6 +19,7 @@ from cityloom.modules.registry.service.custom import (
 from cityloom.modules.registry.service.households import (
     change_household,
     create_household,
+    household_columns,
     move_household,
 )
 from cityloom.modules.registry.service.life import (
@@ -40,8 +43,10 @@ from cityloom.modules.registry.service.organisations import (
 from cityloom.modules.registry.service.residents import (
     change_resident,
     create_resident,
+    keep_equal,
     leave,
     move_resident,
+    resident_columns,
 )
 from cityloom.modules.registry.service.stays import (
     begin_tie,
@@ -59,6 +64,7 @@ __all__ = [
     "Member",
     "Place",
     "begin_tie",
+    "building_columns",
     "change_building",
     "change_dwelling",
     "change_field",
@@ -77,7 +83,10 @@ __all__ = [
     "create_resident",
     "create_vehicle",
     "define_field",
+    "dwelling_columns",
     "end_tie",
+    "household_columns",
+    "keep_equal",
     "leave",
     "merge_dwelling",
     "merge_household",
@@ -91,6 +100,7 @@ __all__ = [
     "record_resident_stay",
     "remove_household_stay",
     "remove_resident_stay",
+    "resident_columns",
     "split_dwelling",
     "split_household",
     "transfer_vehicle",

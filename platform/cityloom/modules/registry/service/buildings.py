@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 _MOST_STOREYS, _LOWEST, _LARGEST_DM2 = 200, -9, 10_000_000
 
 
-def _building_values(values: BuildingValues) -> dict[str, Any]:
+def building_columns(values: BuildingValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of a building, and `custom`."""
     rules: dict[str, Any] = {
         "code": lambda v: checks.checked_text(v, "code", 40),
         "name": lambda v: checks.checked_text(v, "name", 100),
@@ -39,7 +40,8 @@ def _building_values(values: BuildingValues) -> dict[str, Any]:
     return checked
 
 
-def _dwelling_values(values: DwellingValues) -> dict[str, Any]:
+def dwelling_columns(values: DwellingValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of a dwelling, and `custom`."""
     rules: dict[str, Any] = {
         "unit": lambda v: checks.checked_optional(v, "unit", 20) or "",
         "number": lambda v: checks.checked_text(v, "number", 20),
@@ -58,7 +60,7 @@ async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[
     """
     area = await place_in(work, area_id)
     work.authorise("registry.building.create", area_path=area.path)
-    columns = _building_values(values)
+    columns = building_columns(values)
     answers = columns.pop("custom", None)
     building = m.Building(area_id=area.id, area_path=area.path, **columns)
     await chain.insert(work, "registry.building.create", building, answers=answers)
@@ -72,7 +74,7 @@ async def change_building(
     """Change what is given of a building; refuses what creating and `chain.reach` refuse."""
     action = "registry.building.change"
     building = await chain.reach(work, m.Building, building_id, action, version=version)
-    checked = _building_values(values)
+    checked = building_columns(values)
     if await chain.write(work, action, building, checked):
         fields = tuple(sorted(values))
         work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
@@ -137,7 +139,7 @@ async def create_dwelling(
     """
     building = await _holder(work, building_id, "registry.dwelling.create")
     day = checks.checked_day(work, used_since or civil_day(work.now()), "usedSince")
-    columns = _dwelling_values(values)
+    columns = dwelling_columns(values)
     answers = columns.pop("custom", None)
     dwelling = m.Dwelling(
         id=row_id or new_id(),
@@ -162,7 +164,7 @@ async def change_dwelling(
     """Change what is given of a dwelling, its use since today; refuses what creating and `chain.reach` refuse."""
     action = "registry.dwelling.change"
     dwelling = await chain.reach(work, m.Dwelling, dwelling_id, action, version=version)
-    checked, former = _dwelling_values(values), dwelling.use
+    checked, former = dwelling_columns(values), dwelling.use
     if await chain.write(work, action, dwelling, checked):
         if dwelling.use != former:
             await ties.tie(work, dwelling, civil_day(work.now()), name="use", use=dwelling.use)

@@ -46,6 +46,11 @@ def checked_choice(value: str, name: str, known: tuple[str, ...]) -> str:
 
 def checked_day(work: Work, day: date, name: str) -> date:
     """A day that is not in the future; refuses (`DateOutOfRange`)."""
-    if day > civil_day(work.now()) or day.year < _EARLIEST_YEAR:
+    return past_day(civil_day(work.now()), day, name)
+
+
+def past_day(today: date, day: date, name: str) -> date:
+    """The same, for who asks it of many days."""
+    if day > today or day.year < _EARLIEST_YEAR:
         raise DateOutOfRange(path=(name,))
     return day

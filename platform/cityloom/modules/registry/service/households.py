@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cityloom.modules.registry.service.values import HouseholdValues
 
 
-def _values(values: HouseholdValues) -> dict[str, Any]:
+def household_columns(values: HouseholdValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of a household, and `custom`."""
     rules: dict[str, Any] = {
         "number": lambda v: checks.checked_text(v, "number", 40),
         "kind": lambda v: checks.checked_choice(v, "kind", m.HOUSEHOLD_KINDS),
@@ -48,7 +49,7 @@ async def create_household(  # noqa: PLR0913 - what is said of a household
     """
     action = "registry.household.create"
     day = checks.checked_day(work, moved_in_on or civil_day(work.now()), "movedInOn")
-    household = m.Household(id=row_id or new_id(), **_values({"number": number, "kind": kind}))
+    household = m.Household(id=row_id or new_id(), **household_columns({"number": number, "kind": kind}))
     if lives_in_dwelling:
         dwelling = await _holder(work, dwelling_id, action)
         household.dwelling_id, household.area_id, household.area_path = (
@@ -77,7 +78,7 @@ async def change_household(
     """Change what is given of a household; refuses what creating and `chain.reach` refuse."""
     action = "registry.household.change"
     household = await chain.reach(work, m.Household, household_id, action, version=version)
-    if await chain.write(work, action, household, _values(values)):
+    if await chain.write(work, action, household, household_columns(values)):
         fields = tuple(sorted(values))
         work.emit(events.HouseholdChanged(subject_id=household.id, area_path=household.area_path, fields=fields))
     return household

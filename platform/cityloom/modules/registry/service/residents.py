@@ -40,8 +40,8 @@ SECRET = frozenset(
 )
 
 
-def _columns(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> dict[str, Any]:
-    """The columns that follow from what a caller states."""
+def resident_columns(today: date, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of a resident; refuses what creating one refuses of values."""
     columns: dict[str, Any] = {}
     born_on, sex = values.get("birth_on"), values.get("sex")
     stated = values.get("identity_number")
@@ -52,7 +52,7 @@ def _columns(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues)
     elif "identity_number" in values:
         columns |= people.identity_columns(keys, row_id, None)
     if born_on is not None:
-        columns |= people.birth_columns(keys, row_id, checks.checked_day(work, born_on, "birthOn"))
+        columns |= people.birth_columns(keys, row_id, checks.past_day(today, born_on, "birthOn"))
     elif "birth_on" in values:
         columns |= people.birth_columns(keys, row_id, None)
     if sex is not None:
@@ -92,7 +92,7 @@ async def create_resident(
     await demand_room(work, "residents", m.Resident, 1)
     row_id = row_id or new_id(int(work.now().timestamp() * 1000))
     keys = await people.keys_of(work)
-    columns = _columns(work, keys, row_id, values)
+    columns = resident_columns(civil_day(work.now()), keys, row_id, values)
     answers = columns.pop("custom", None)
     resident = m.Resident(
         id=row_id,
@@ -117,8 +117,8 @@ async def change_resident(
     action = "registry.resident.change"
     resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
     keys = await people.keys_of(work)
-    columns = _columns(work, keys, resident.id, values)
-    _keep_equal(keys, resident, columns)
+    columns = resident_columns(civil_day(work.now()), keys, resident.id, values)
+    keep_equal(keys, resident, columns)
     former_name = resident.name
     if await chain.write(work, action, resident, columns, secret=SECRET):
         await _demand_new_number(work, keys, resident.id, values)
@@ -222,7 +222,7 @@ async def _demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, values:
         )
 
 
-def _keep_equal(keys: TenantKeys, resident: m.Resident, columns: dict[str, Any]) -> None:
+def keep_equal(keys: TenantKeys, resident: m.Resident, columns: dict[str, Any]) -> None:
     """Leave envelopes alone whose value is the same: every sealing differs, and nothing has changed."""
     for index, envelope in (("identity_index", "identity_number"), ("phone_index", "phone")):
         if index in columns and columns[index] == getattr(resident, index):

@@ -1,0 +1,54 @@
+"""Acting for somebody who is not there: with the rights that they have at this moment, not when they asked for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from cityloom.access.rights import NO_RIGHTS
+from cityloom.access.snapshots import AccessSnapshots
+from cityloom.core.principal import Principal, PrincipalKind
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from cityloom.core.work import Work
+
+_ACCOUNT = """
+SELECT a.locale, a.is_active AND coalesce(c.is_active, true) AS is_active, c.permissions::text AS permissions
+FROM accounts AS a LEFT JOIN api_clients AS c ON c.tenant_id = $1 AND c.id = $3 WHERE a.tenant_id = $1 AND a.id = $2
+"""
+
+
+async def acting(
+    work: Work, *, account_id: UUID, client_id: UUID | None, is_active: bool, cap: tuple[str, ...] | None, locale: str
+) -> Principal:
+    """An account, or an API client of it, as a principal with its present rights; an inactive one has none."""
+    kind = PrincipalKind.STAFF if client_id is None else PrincipalKind.API_CLIENT
+    rights: Any = NO_RIGHTS
+    if is_active:
+        snapshots: AccessSnapshots = work.services[AccessSnapshots]
+        rights = await snapshots.rights(work.tenant_id, account_id, work.now(), client_id=client_id, cap=cap)
+    return Principal(
+        work.tenant_id,
+        kind,
+        rights,
+        account_id=account_id,
+        client_id=client_id,
+        locale="en" if locale == "en" else "zh",
+    )
+
+
+async def acting_as(work: Work, account_id: UUID, client_id: UUID | None) -> Principal:
+    """The same, where nothing of them was read yet."""
+    connection = await work.connection()
+    row = await connection.fetchrow(_ACCOUNT, work.tenant_id, account_id, client_id)
+    return await acting(
+        work,
+        account_id=account_id,
+        client_id=client_id,
+        is_active=row is not None and row["is_active"],
+        cap=None if row is None or row["permissions"] is None else tuple(orjson.loads(row["permissions"])),
+        locale="zh" if row is None else row["locale"],
+    )

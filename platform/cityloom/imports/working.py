@@ -1,0 +1,88 @@
+"""What a worker does for imports: takes one that is asked for, one at a time, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from sqlalchemy import text
+
+from cityloom.core import logs
+from cityloom.core.database import LOST
+from cityloom.imports.running import run_import
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from cityloom.core.work import Works
+
+POLL_SECONDS: Final = 1.0
+#: A city whose keys are rotated waits with its imports: what is compared is indexed by one key.
+_ASKED_FOR = text(
+    "SELECT i.tenant_id, i.id FROM imports AS i WHERE i.state IN ('CHECKING', 'APPLYING') AND i.claimed_until <= :now "
+    "AND NOT EXISTS (SELECT FROM key_rotations AS r WHERE r.tenant_id = i.tenant_id AND r.finished_at IS NULL) "
+    "ORDER BY i.claimed_until LIMIT 1"
+)
+_log = logs.logger("cityloom.imports")
+
+
+async def asked_for(works: Works) -> tuple[UUID, UUID] | None:
+    """City and id of the import that has waited longest, if any waits."""
+    async with works.database.operator_engine.connect() as connection:
+        found = (await connection.execute(_ASKED_FOR, {"now": works.clock.now()})).one_or_none()
+    return None if found is None else (UUID(bytes=found[0].bytes), UUID(bytes=found[1].bytes))
+
+
+async def do_all(works: Works) -> int:
+    """Do whatever imports are asked for, one after the other; how many there were."""
+    done = 0
+    while (waiting := await asked_for(works)) is not None:
+        if not await run_import(works, *waiting):
+            break
+        done += 1
+    return done
+
+
+@asynccontextmanager
+async def importing(works: Works, command: tuple[str, ...], environment: dict[str, str]) -> AsyncIterator[None]:
+    """Have imports done for as long as the block lasts: `command` is run where any are asked for, and does them all.
+
+    Sealing half a million rows keeps a processor busy for a minute: deliveries and jobs of this process shall not
+    wait for that, nor share its memory with a stranger's workbook.
+    """
+
+    async def look() -> None:
+        while True:
+            try:
+                if await asked_for(works) is not None:
+                    await _run(command, environment)
+            except LOST as error:
+                _log.warning("imports.not_seen", error=type(error).__name__)
+            await asyncio.sleep(POLL_SECONDS)
+
+    task = asyncio.create_task(look(), name="imports")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def _run(command: tuple[str, ...], environment: dict[str, str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "cityloom", *command, env=os.environ | environment, stdin=asyncio.subprocess.DEVNULL
+    )
+    try:
+        if await process.wait() != 0:
+            _log.warning("imports.process_ended", code=process.returncode)
+    finally:
+        if process.returncode is None:
+            # Another process goes on where it was: nothing of an import is visible before its end.
+            process.kill()
+            await process.wait()

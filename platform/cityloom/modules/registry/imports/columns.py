@@ -1,0 +1,131 @@
+"""The columns of the registry's import, and the words that cities use for their headers and values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cityloom.core.text import Text
+from cityloom.imports.targets import Column
+
+AREA, BUILDING, DWELLING, HOUSEHOLD, NAME = "area_code", "building_code", "dwelling_number", "household_number", "name"
+#: Columns of each link of the chain; the first names it.
+OF_BUILDING: Final = (
+    BUILDING,
+    "building_name",
+    "address",
+    "storeys",
+    "longitude",
+    "latitude",
+)
+OF_DWELLING: Final = (DWELLING, "unit", "floor", "dwelling_use", "size")
+OF_HOUSEHOLD: Final = (HOUSEHOLD, "household_kind")
+OF_RESIDENT: Final = (NAME, "identity_number", "birth_on", "sex", "phone", "relationship")
+
+_OF_BUILDING = ((BUILDING,),)
+_OF_DWELLING = ((DWELLING,),)
+_OF_RESIDENT = ((NAME,),)
+
+COLUMNS: Final = (
+    Column(
+        AREA, Text("网格编码", "Area code"), ("网格编号", "网格代码", "所属网格编码", "区域编码", "grid code", "grid")
+    ),
+    Column(
+        BUILDING,
+        Text("楼栋编码", "Building code"),
+        ("楼栋", "楼栋编号", "楼号", "楼栋号", "幢号", "栋号", "楼幢", "楼宇编码", "building"),
+    ),
+    Column("building_name", Text("楼栋名称", "Building name"), ("楼名", "楼宇名称", "幢名称"), _OF_BUILDING),
+    Column("address", Text("地址", "Address"), ("楼栋地址", "详细地址", "门牌地址", "postal address"), _OF_BUILDING),
+    Column("storeys", Text("楼层数", "Storeys"), ("总层数", "地上层数", "层数", "总楼层"), _OF_BUILDING),
+    Column("longitude", Text("经度", "Longitude"), ("lng", "lon"), (*_OF_BUILDING, ("latitude",))),
+    Column("latitude", Text("纬度", "Latitude"), ("lat",), (*_OF_BUILDING, ("longitude",))),
+    Column("unit", Text("单元", "Unit"), ("单元号", "楼道", "梯号", "staircase"), _OF_DWELLING),
+    Column(
+        DWELLING,
+        Text("房号", "Dwelling number"),
+        ("房间号", "房屋号", "门牌号", "室号", "户室号", "房屋编号", "door number", "room", "flat"),
+        _OF_BUILDING,
+    ),
+    Column("floor", Text("所在楼层", "Floor"), ("楼层", "所在层"), _OF_DWELLING),
+    Column("dwelling_use", Text("房屋用途", "Use"), ("用途", "房屋使用情况", "居住情况", "房屋性质"), _OF_DWELLING),
+    Column(
+        "size",
+        Text("面积", "Size in m²"),
+        ("建筑面积", "房屋面积", "面积(㎡)", "面积(平方米)", "size", "area"),
+        _OF_DWELLING,
+    ),
+    Column(HOUSEHOLD, Text("户号", "Household number"), ("户编号", "户籍号", "家庭编号", "household", "household no")),
+    Column("household_kind", Text("户类型", "Household kind"), ("户别", "户性质"), ((HOUSEHOLD,),)),
+    Column(NAME, Text("姓名", "Name"), ("居民姓名", "人员姓名", "full name"), ((HOUSEHOLD,),)),
+    Column(
+        "identity_number",
+        Text("身份证号", "Identity number"),
+        ("身份证", "身份证号码", "公民身份号码", "公民身份证号码", "证件号码", "证件号", "id number", "id card"),
+        _OF_RESIDENT,
+    ),
+    Column(
+        "birth_on", Text("出生日期", "Date of birth"), ("出生年月日", "生日", "birthday", "birth date"), _OF_RESIDENT
+    ),
+    Column("sex", Text("性别", "Sex"), ("gender",), _OF_RESIDENT),
+    Column(
+        "phone",
+        Text("手机号", "Mobile number"),
+        ("手机", "手机号码", "联系电话", "联系方式", "电话", "mobile"),
+        _OF_RESIDENT,
+    ),
+    Column(
+        "relationship",
+        Text("与户主关系", "Relationship to the head"),
+        ("户主关系", "家庭关系", "与户主的关系", "relation"),
+        _OF_RESIDENT,
+    ),
+)
+TITLES: Final = {column.name: column.title for column in COLUMNS}
+
+_MEN, _WOMEN = ("男", "男性", "m", "male", "1"), ("女", "女性", "f", "female", "2")
+#: What cells say, by column and then by the word that is stored.
+WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "sex": {"MALE": _MEN, "FEMALE": _WOMEN, "UNKNOWN": ("未知", "不详", "未说明", "0", "9", "unknown")},
+    "dwelling_use": {
+        "OWNED": ("自住", "自有", "自住房", "自有住房", "owned"),
+        "RENTED": ("出租", "租赁", "出租房", "出租屋", "rented"),
+        "HOMESTAY": ("民宿", "日租房", "homestay"),
+        "VACANT": ("空置", "空房", "闲置", "vacant"),
+        "BUSINESS": ("经营", "商用", "商业", "营业", "business"),
+    },
+    "household_kind": {
+        "FAMILY": ("家庭户", "家庭", "family"),
+        "COLLECTIVE": ("集体户", "集体", "collective"),
+    },
+    "relationship": {
+        "HEAD": ("户主", "本人", "head"),
+        "SPOUSE": ("配偶", "妻", "夫", "妻子", "丈夫", "spouse", "wife", "husband"),
+        "CHILD": (
+            "子女",
+            "子",
+            "女",
+            "儿子",
+            "女儿",
+            "长子",
+            "次子",
+            "三子",
+            "长女",
+            "次女",
+            "三女",
+            "独生子",
+            "独生女",
+            "养子",
+            "养女",
+            "继子",
+            "继女",
+            "child",
+            "son",
+            "daughter",
+        ),
+        "PARENT": ("父母", "父", "母", "父亲", "母亲", "公公", "婆婆", "岳父", "岳母", "parent", "father", "mother"),
+        "GRANDCHILD": ("孙子女", "孙子", "孙女", "外孙", "外孙子", "外孙女", "孙子、孙女", "grandchild"),
+        "GRANDPARENT": ("祖父母", "祖父", "祖母", "外祖父", "外祖母", "爷爷", "奶奶", "grandparent"),
+        "SIBLING": ("兄弟姐妹", "兄", "弟", "姐", "妹", "哥哥", "弟弟", "姐姐", "妹妹", "sibling", "brother", "sister"),
+        "OTHER": ("其他", "其它", "亲属", "非亲属", "other"),
+    },
+}
