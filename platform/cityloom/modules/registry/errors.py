@@ -135,6 +135,13 @@ class TieToday(Refusal):
     zh = "当前状态须通过迁移、迁出或迁回办理,不能以更正历史的方式修改。"
 
 
+class TieEnded(Refusal):
+    """The tie has ended already."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "该关系已经结束。"
+
+
 class PeriodsOverlap(Refusal):
     """In a part of this time another tie is recorded: set that one right first."""
 

@@ -131,7 +131,7 @@ class CustomFieldDefineInput:
     title_en: str = strawberry.field(description="Its title in English, 1 to 100 characters.")
     kind: CustomKind = strawberry.field(description="What an answer is; it cannot be changed.")
     is_required: bool = strawberry.field(
-        default=False, description="Whether a thing is not recorded or changed without an answer."
+        default=False, description="Whether a thing is not recorded without an answer, and answers not changed."
     )
     choices: list[str] = strawberry.field(
         default_factory=list, description="What is chosen from, for CHOICE and CHOICES: 1 to 200."
@@ -151,7 +151,7 @@ class CustomFieldChangeInput:
     title_zh: str | None = strawberry.field(default=UNSET, description="Its title in Chinese, 1 to 100 characters.")
     title_en: str | None = strawberry.field(default=UNSET, description="Its title in English, 1 to 100 characters.")
     is_required: bool | None = strawberry.field(
-        default=UNSET, description="Whether a thing is not recorded or changed without an answer."
+        default=UNSET, description="Whether a thing is not recorded without an answer, and answers not changed."
     )
     choices: list[str] | None = strawberry.field(
         default=UNSET, description="What is chosen from; those that there are stay."

@@ -13,7 +13,7 @@ from cityloom.modules.registry.errors import (
     DwellingEnded,
     HolderMissing,
     PeriodEmpty,
-    TieToday,
+    TieEnded,
     not_found,
 )
 from cityloom.modules.registry.service import chain, checks, ties
@@ -147,14 +147,14 @@ async def begin_tie(
 async def end_tie(work: Work, tie_id: UUID | None, *, until_on: date | None = None) -> m.DwellingTie:
     """Somebody does not own, rent or host any more since a day, today where none is given.
 
-    Refuses what `chain.reach` refuses of the dwelling, `TieToday` for a tie that has ended, `PeriodEmpty`,
+    Refuses what `chain.reach` refuses of the dwelling, `TieEnded`, `PeriodEmpty`,
     `DateOutOfRange`.
     """
     day = checks.checked_day(work, until_on or civil_day(work.now()), "untilOn")
     tie: m.DwellingTie = await ties.reach_tie(work, m.DwellingTie, tie_id, "dwelling", TIE)
     dwelling = await chain.reach(work, m.Dwelling, tie.dwelling_id, TIE)
     if tie.until_on is not None:
-        raise TieToday(path=("id",))
+        raise TieEnded(path=("id",))
     if day <= tie.from_on:
         raise PeriodEmpty(path=("untilOn",))
     tie.until_on = day
