@@ -12,7 +12,7 @@ import typer
 BENCHMARKS = Path(__file__).resolve().parents[2] / "ops" / "bench"
 
 
-def bench(
+def bench(  # noqa: PLR0913 - what may be chosen
     names: Annotated[
         list[str] | None, typer.Argument(help="For example `reads.nested`, `reads` or `start`; all of them by default.")
     ] = None,
@@ -20,6 +20,12 @@ def bench(
     seconds: Annotated[float, typer.Option(min=0.5, help="Length of a turn.")] = 5.0,
     connections: Annotated[int, typer.Option(min=1, help="Clients that ask at once.")] = 8,
     scale: Annotated[str, typer.Option(help="Demo population that is measured: small or full.")] = "full",
+    divisions: Annotated[
+        Path | None, typer.Option(help="The division table of `scale.tenants`; looked for beside the checkout.")
+    ] = None,
+    tenants: Annotated[
+        int | None, typer.Option(min=1, help="Counties that `scale.tenants` takes; all of them.")
+    ] = None,
     without: Annotated[list[str] | None, typer.Option(help="A peer to leave out: postgraphile or plain.")] = None,
 ) -> None:
     """Measure against hand-written SQL, PostGraphile 5, plain Strawberry and Casbin; writes `bench/NAME.json`."""
@@ -27,7 +33,8 @@ def bench(
         typer.echo("性能测试只能在代码检出目录中运行 · benchmarks run from a checkout only", err=True)
         raise typer.Exit(2)
     options = {"--rounds": rounds, "--seconds": seconds, "--connections": connections, "--scale": scale}
-    arguments = [part for name, value in options.items() for part in (name, str(value))]
+    given = options | {"--divisions": divisions, "--tenants": tenants}
+    arguments = [part for name, value in given.items() if value is not None for part in (name, str(value))]
     left_out = [part for peer in without or () for part in ("--without", peer)]
     command = [sys.executable, str(BENCHMARKS), *(names or ()), *arguments, *left_out]
     raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603 - our own script

@@ -156,7 +156,7 @@ async def test_a_city_with_the_module_off_is_left_alone(works: Works, city: UUID
         assert count.times(city) == times
 
 
-def _is_limited(city: ColumnElement[UUID], _now: datetime) -> Select[tuple[bool]]:
+def _is_limited(city: ColumnElement[UUID], _now: datetime) -> Select[bool]:
     return select(true()).where(TenantLimit.tenant_id == city, TenantLimit.name == "areas")
 
 

@@ -123,7 +123,7 @@ async def sign(work: Work) -> int | None:
     return await checkpoints.sign(work)
 
 
-def is_unsigned(city: ColumnElement[UUID], _now: datetime) -> Select[tuple[bool]]:
+def is_unsigned(city: ColumnElement[UUID], _now: datetime) -> Select[bool]:
     """Whether a city's chain has grown since it was signed."""
     end = select(func.max(AuditSeal.position)).where(AuditSeal.tenant_id == city).scalar_subquery()
     last = select(func.max(AuditCheckpoint.position)).where(AuditCheckpoint.tenant_id == city).scalar_subquery()

@@ -50,7 +50,7 @@ def canonical(record: AuditRecord) -> bytes:
     )
 
 
-def is_unsealed(city: ColumnElement[UUID], _now: datetime) -> Select[tuple[bool]]:
+def is_unsealed(city: ColumnElement[UUID], _now: datetime) -> Select[bool]:
     """Whether a city has entries that `seal` would seal."""
     last = select(AuditSeal.latest_at).where(AuditSeal.tenant_id == city).order_by(AuditSeal.position.desc()).limit(1)
     oldest = func.coalesce(last.scalar_subquery() - LATENESS, _BEGINNING)

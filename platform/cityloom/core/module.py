@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
 
     #: Of a city, by its id as a column, and a moment: a select of `true()` with a row where there is work by then.
-    Waiting = Callable[[ColumnElement[UUID], datetime], Select[tuple[bool]]]
+    Waiting = Callable[[ColumnElement[UUID], datetime], Select[bool]]
 
 
 class ModuleSettings(BaseModel):

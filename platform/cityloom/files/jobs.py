@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
 
 
-def _has_expired(city: ColumnElement[UUID], now: datetime) -> Select[tuple[bool]]:
+def _has_expired(city: ColumnElement[UUID], now: datetime) -> Select[bool]:
     return select(true()).where(StoredFile.tenant_id == city, StoredFile.expires_at <= now)
 
 

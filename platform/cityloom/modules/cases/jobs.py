@@ -26,7 +26,7 @@ EVERY = timedelta(seconds=5)
 BATCH = 200
 
 
-def _is_due(city: ColumnElement[UUID], now: datetime) -> Select[tuple[bool]]:
+def _is_due(city: ColumnElement[UUID], now: datetime) -> Select[bool]:
     return select(true()).where(Case.tenant_id == city, Case.next_clock_at <= now)
 
 
