@@ -115,7 +115,7 @@ async def test_an_export_holds_everything_in_clear_and_proves_it(town: Town) -> 
     assert {name: record[name] for name in ("identity_number", "phone")} == town.papers["s1c1g1"]
     assert (record["name"], record["birth_on"]) == ("王小明", "1980-02-29")
     assert "identity_index" not in record
-    assert len(found["data"]["resident_moves.resident_id"]) == 2
+    assert len(found["data"]["resident_stays.resident_id"]) == 1
     assert [one["kind"] for one in found["data"]["disclosures.subject_id"]] == ["EXPORT"]
     for part in found["manifest"]:
         rows = found["data"][part["data"]]
@@ -132,13 +132,18 @@ async def test_an_erased_person_is_nowhere_any_more(town: Town) -> None:
         # What lies where the caller sees nothing is erased as well.
         elsewhere = town.tree.areas["s1c1g1"]
         work.session.add(
-            registry.ResidentMove(
-                resident_id=resident.id, moved_on=date(2020, 1, 1), area_id=elsewhere.id, area_path=elsewhere.path
+            registry.ResidentStay(
+                resident_id=resident.id,
+                household_id=town.households["s1c1g1"].id,
+                from_on=date(2020, 1, 1),
+                until_on=date(2020, 2, 1),
+                area_id=elsewhere.id,
+                area_path=elsewhere.path,
             )
         )
     before = (await export(town))["data"]["residents.id"][0]
     answer = await town.ask(admin, "subjectErase", ERASURE, id=town.id("s1c1g1"), reason="申请 2026-3")
-    assert answer["counts"] == {"residents": 1, "resident_name_tokens": 2, "resident_moves": 2}
+    assert answer["counts"] == {"residents": 1, "resident_name_tokens": 2, "resident_stays": 2}
     assert answer["person"] == {"id": town.id("s1c1g1")}
     async with town.front.works.begin(town.tree.administrator) as work:
         for table in Base.metadata.sorted_tables:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from cityloom.core.principal import FieldAccess, Principal
     from cityloom.core.work import Works
+    from cityloom.tenancy.packs import Table
 
 KINDS = (("CITY", 1, None), ("STREET", 2, None), ("COMMUNITY", 3, None), ("GRID", 4, "BASIC"), ("MICRO", 5, "MICRO"))
 
@@ -52,7 +53,10 @@ class AreaTree:
         ]
         # As a pack does it: by a few statements, where one area after the other is a hundred and fifty.
         async with works.begin(made.administrator) as work:
-            differences = {pack.KINDS: Difference(added=tuple(kinds)), pack.AREAS: Difference(added=tuple(areas))}
+            differences: dict[Table[Any], Difference[Any]] = {
+                pack.KINDS: Difference(added=tuple(kinds)),
+                pack.AREAS: Difference(added=tuple(areas)),
+            }
             await pack.AreasPart().write(work, Differences(differences))
             found = {area.code: area for area in await work.session.scalars(select(m.Area))}
         made.areas |= {name: found[name.upper()] for name, *_ in rows}

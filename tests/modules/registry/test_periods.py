@@ -100,7 +100,8 @@ async def build(work: Work, tree: AreaTree, mark: str) -> World:
         await service.create_resident(work, household_id=households[n].id, name="王小明", arrived_on=FIRST)
         for n in range(PEOPLE)
     ]
-    lines = {one.id: Line([Span(at % PLACES, 0, None)]) for rows in (households, people) for at, one in enumerate(rows)}
+    settled = [[one.id for one in households], [one.id for one in people]]
+    lines = {one: Line([Span(at % PLACES, 0, None)]) for ids in settled for at, one in enumerate(ids)}
     return World([p.id for p in people], [h.id for h in households], [d.id for d in dwellings], lines)
 
 
