@@ -33,6 +33,7 @@ from cityloom.events.catalogue import EventCatalogue
 from cityloom.events.service import write_outbox
 from cityloom.events.signals import Signals
 from cityloom.events.stream import Streams
+from cityloom.exports.endpoint import ExportsEndpoint, exports_routes
 from cityloom.files.endpoint import FilesEndpoint, files_routes
 from cityloom.files.store import FileStore, open_store
 from cityloom.graph.allowance import Allowance
@@ -46,6 +47,7 @@ from cityloom.graph.shaping import Shaping
 from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
+from cityloom.graph.wholes import Wholes
 from cityloom.installed import modules
 from cityloom.jobs.service import jobs_running
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
@@ -87,6 +89,7 @@ class Platform:
     tenant_api: GraphExecutor
     platform_api: GraphExecutor
     files: FilesEndpoint
+    exports: ExportsEndpoint
     open311: Open311Endpoint
     mailbox: MailboxEndpoint
 
@@ -137,6 +140,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
         contracts, reads = Contracts(installed, "tenant"), CompiledReads(compiler, database, services)
         modules_of, allowance_of = partial(_modules_of, directory), partial(_allowance_of, directory)
         services[Shaping] = Shaping(contracts, reads, modules_of=modules_of, allowance_of=allowance_of)
+        services[Wholes] = Wholes(contracts, compiler, modules_of=modules_of, allowance_of=allowance_of)
         feeds = Feeds(services[Streams], reads.fetch_of, services, admit=partial(_demand_open, directory))
         services[Feeds] = await stack.enter_async_context(feeds)
         tenant_api = GraphExecutor(
@@ -170,6 +174,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             tenant_api,
             platform_api,
             files,
+            ExportsEndpoint(works.begin, services),
             open311,
             MailboxEndpoint(authenticator, partial(_writable, works, directory)),
         )
@@ -240,6 +245,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             feeds = found.works.services[Feeds]
             app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator, feeds)
             app.state.files = found.files
+            app.state.exports = found.exports
             app.state.open311 = found.open311
             app.state.mailbox = found.mailbox
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
@@ -251,6 +257,7 @@ def create_app(opened: Platform | None = None) -> Starlette:
             WebSocketRoute("/graphql", _Late("tenant_api")),
             Route("/platform/graphql", _Late("platform_api")),
             *files_routes(_Late("files")),
+            *exports_routes(_Late("exports")),
             *open311_routes(_Late("open311")),
             *mailbox_routes(_Late("mailbox")),
             *graphiql_routes("/console/graphiql"),

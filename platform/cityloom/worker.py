@@ -1,4 +1,4 @@
-"""`cityloom worker`: sequences events, fans them out, and sends webhooks; any number may run on any machines."""
+"""`cityloom worker`: sequences events, sends webhooks and runs exports and jobs; any number may run on any machines."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ _END_SECONDS = 15
 async def working(opened: Platform) -> AsyncIterator[None]:
     """Everything that a worker does, for as long as the block lasts."""
     from cityloom.events.sequencer import sequencing
+    from cityloom.exports.running import exporting
     from cityloom.installed import modules
     from cityloom.jobs.service import jobs_running
     from cityloom.webhooks.addresses import Egress
@@ -48,6 +49,7 @@ async def working(opened: Platform) -> AsyncIterator[None]:
         sender = await stack.enter_async_context(Sender(Egress.of(settings), opened.works.clock, limit_seconds=limit))
         await stack.enter_async_context(delivering(opened.works, sender, shaper_of(opened.works.services)))
         await stack.enter_async_context(sequencing(opened.works))
+        await stack.enter_async_context(exporting(opened.works))
         await stack.enter_async_context(jobs_running(opened.works, modules()))
         yield
 

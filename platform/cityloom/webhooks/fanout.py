@@ -9,10 +9,8 @@ from uuid import UUID
 
 import orjson
 
-from cityloom.access.rights import NO_RIGHTS
-from cityloom.access.snapshots import AccessSnapshots
+from cityloom.access.acting import acting_for, owner
 from cityloom.core.ids import encode_id, new_id
-from cityloom.core.principal import Principal, PrincipalKind
 from cityloom.events import stream
 from cityloom.events.envelope import render
 from cityloom.tenancy.system import system_principal
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from cityloom.core.principal import Principal
     from cityloom.core.work import Work, Works
     from cityloom.events.stream import StreamedEvent
     from cityloom.webhooks.models import WebhookEndpoint
@@ -151,43 +150,9 @@ class Fanout:
         )
 
 
-async def owner(
-    work: Work, *, account_id: UUID, client_id: UUID | None, is_active: bool, cap: tuple[str, ...] | None, locale: str
-) -> Principal:
-    """An endpoint's owner as a principal, with the rights that they have at this moment; an inactive one has none."""
-    kind = PrincipalKind.STAFF if client_id is None else PrincipalKind.API_CLIENT
-    rights: Any = NO_RIGHTS
-    if is_active:
-        snapshots: AccessSnapshots = work.services[AccessSnapshots]
-        rights = await snapshots.rights(work.tenant_id, account_id, work.now(), client_id=client_id, cap=cap)
-    return Principal(
-        work.tenant_id,
-        kind,
-        rights,
-        account_id=account_id,
-        client_id=client_id,
-        locale="en" if locale == "en" else "zh",
-    )
-
-
-_OWNER = """
-SELECT a.locale, a.is_active AND coalesce(c.is_active, true) AS is_active, c.permissions::text AS permissions
-FROM accounts AS a LEFT JOIN api_clients AS c ON c.tenant_id = $1 AND c.id = $3 WHERE a.tenant_id = $1 AND a.id = $2
-"""
-
-
 async def owner_of(work: Work, endpoint: WebhookEndpoint) -> Principal:
-    """The owner of an endpoint, as in `owner`."""
-    connection = await work.connection()
-    row = await connection.fetchrow(_OWNER, work.tenant_id, endpoint.owner_account_id, endpoint.owner_client_id)
-    return await owner(
-        work,
-        account_id=endpoint.owner_account_id,
-        client_id=endpoint.owner_client_id,
-        is_active=row["is_active"],
-        cap=None if row["permissions"] is None else tuple(orjson.loads(row["permissions"])),
-        locale=row["locale"],
-    )
+    """The owner of an endpoint, with the rights that they have at this moment."""
+    return await acting_for(work, endpoint.owner_account_id, endpoint.owner_client_id)
 
 
 async def _write(
