@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any
+from typing import Any
 
 import strawberry
 from sqlalchemy import select
@@ -161,6 +161,20 @@ class ExportRejectInput:
     note: str = strawberry.field(description="Why it is rejected.")
 
 
+@b.input_type(description="What `exportCancel` takes back.")
+class ExportCancelInput:
+    """See `service.cancel_export`."""
+
+    id: strawberry.ID = strawberry.field(description="The export.")
+
+
+@b.input_type(description="What `exportDownload` gives.")
+class ExportDownloadInput:
+    """See `service.download_export`."""
+
+    id: strawberry.ID = strawberry.field(description="The export.")
+
+
 @b.output_type(description="Where an export's file is.")
 class ExportDownload:
     """See `service.download_export`."""
@@ -170,9 +184,6 @@ class ExportDownload:
     )
     file_name: str = strawberry.field(description="What the file is called when it is saved.")
     sha256: str | None = strawberry.field(description="The SHA-256 of the file, in hexadecimal digits.")
-
-
-Id = Annotated[strawberry.ID, strawberry.argument(description="The export.")]
 
 
 async def _request(work: Work, input: ExportRequestInput) -> m.Export:  # noqa: A002 - the argument's name in GraphQL
@@ -197,12 +208,12 @@ async def _reject(work: Work, input: ExportRejectInput) -> m.Export:  # noqa: A0
     return await service.reject_export(work, decode_id(input.id, work.tenant_id, TAG, path=("id",)), note=input.note)
 
 
-async def _cancel(work: Work, id: Id) -> m.Export:  # noqa: A002 - as above
-    return await service.cancel_export(work, decode_id(id, work.tenant_id, TAG, path=("id",)))
+async def _cancel(work: Work, input: ExportCancelInput) -> m.Export:  # noqa: A002 - as above
+    return await service.cancel_export(work, decode_id(input.id, work.tenant_id, TAG, path=("id",)))
 
 
-async def _download(work: Work, id: Id) -> ExportDownload:  # noqa: A002 - as above
-    export, url = await service.download_export(work, decode_id(id, work.tenant_id, TAG, path=("id",)))
+async def _download(work: Work, input: ExportDownloadInput) -> ExportDownload:  # noqa: A002 - as above
+    export, url = await service.download_export(work, decode_id(input.id, work.tenant_id, TAG, path=("id",)))
     return ExportDownload(url=url, file_name=file_name(export.format, export.watermark), sha256=export.sha256)
 
 

@@ -212,8 +212,10 @@ class Exporter:
         )
         with tempfile.TemporaryFile() as plain, tempfile.TemporaryFile() as sealed:
             made = writer(claim.format, cast("BinaryIO", plain), form)
-            await self._fill(claim, whole, made)
-            await asyncio.to_thread(made.close)
+            try:
+                await self._fill(claim, whole, made)
+            finally:
+                await asyncio.to_thread(made.close)
             ring: KeyRing = self._works.services[KeyRing]
             keys = await ring.of(claim.tenant_id)
             size, digest = await asyncio.to_thread(_measured, plain)

@@ -6,6 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import select
+
+from cityloom.access.models import Account
 from cityloom.access.service.sessions import open_session
 from cityloom.app import create_app, platform
 from cityloom.core.database import Base
@@ -54,24 +57,41 @@ class ExportCity:
         (found,) = (await self.twin.ask(role, document, variables)).values()
         return found
 
-    async def mutate(self, role: str, name: str, values: dict[str, Any], selection: str = "id") -> dict[str, Any]:
+    async def mutate(self, role: str | None, name: str, values: dict[str, Any], selection: str) -> dict[str, Any]:
         """What a mutation with one input answers: what it made, or the refusal."""
         title = name[0].upper() + name[1:]
         document = (
             f"mutation ($input: {title}Input!) {{ {name}(input: $input) {{ __typename ... on Refusal "
-            f"{{ code reason message }} ... on Node {{ id }} {selection} }} }}"
+            f"{{ code reason message }} {selection} }} }}"
         )
         found: dict[str, Any] = await self.data(role, document, {"input": values})
         return found
 
     async def by_id(self, role: str, name: str, id_: str, selection: str = "") -> dict[str, Any]:
-        """What a mutation with an id answers: what it made, or the refusal."""
-        document = (
-            f"mutation ($id: ID!) {{ {name}(id: $id) {{ __typename ... on Refusal {{ code reason message }} "
-            f"... on Node {{ id }} {selection} }} }}"
+        """The same for a mutation whose input is an id."""
+        return await self.mutate(role, name, {"id": id_}, selection)
+
+    async def wait(self, **amount: float) -> None:
+        """Move the clock on; everybody signs in again."""
+        self.clock.advance(**amount)
+        async with self.work() as work:
+            for account in (await work.session.scalars(select(Account))).all():
+                for name in {account.login, account.login.replace("-", "_")} & self.twin.bearers.keys():
+                    self.twin.bearers[name] = (await open_session(work, account.id)).token
+
+    async def join(self, name: str, role: str, area_id: str | None = None) -> str:
+        """A new account that holds a role, everywhere or in an area; its bearer is under its name. The membership."""
+        account = await self.twin.make(
+            "accountCreate", {"login": name, "name": f"{self.twin.canary}{name}", "locale": "EN"}, "Account"
         )
-        found: dict[str, Any] = await self.data(role, document, {"id": id_})
-        return found
+        scope = {"scopeKind": "TENANT"} if area_id is None else {"scopeKind": "AREA", "areaId": area_id}
+        membership = await self.twin.make("membershipGrant", {"accountId": account, "role": role} | scope, "Membership")
+        async with self.work() as work:
+            account_id = decode_id(account, self.id, "acct")
+            if account_id is None:
+                raise AssertionError(account)
+            self.twin.bearers[name] = (await open_session(work, account_id)).token
+        return membership
 
     async def fetch(self, role: str, export_id: str) -> httpx.Response:
         """The file of an export, by the link that its asker is given."""
@@ -107,18 +127,7 @@ async def open_city(admin_url: str, folder: Path) -> AsyncIterator[ExportCity]:
         app = create_app(opened)
         async with app.router.lifespan_context(app):
             twin = await plant(opened, app, "elm")
-            account = await twin.make(
-                "accountCreate", {"login": "second", "name": f"{twin.canary}二号", "locale": "EN"}, "Account"
-            )
-            await twin.make(
-                "membershipGrant",
-                {"accountId": account, "role": "city_administrator", "scopeKind": "TENANT"},
-                "Membership",
-            )
-            async with opened.works.begin(system_principal(twin.id)) as work:
-                account_id = decode_id(account, twin.id, "acct")
-                if account_id is None:
-                    raise AssertionError(account)
-                twin.bearers[APPROVER] = (await open_session(work, account_id)).token
-            yield ExportCity(twin, opened, clock, Exporter(opened.works))
+            city = ExportCity(twin, opened, clock, Exporter(opened.works))
+            await city.join(APPROVER, "city_administrator")
+            yield city
             await twin.client.aclose()

@@ -15,7 +15,15 @@ from graphql import (
     is_leaf_type,
 )
 
-from cityloom.graph.bound.bindings import LARGEST_PAGE, USUAL_PAGE, Annotation, ManyBinding, Plain, binding_of
+from cityloom.graph.bound.bindings import (
+    LARGEST_PAGE,
+    USUAL_PAGE,
+    Annotation,
+    ColumnBinding,
+    ManyBinding,
+    Plain,
+    binding_of,
+)
 from cityloom.graph.compiler.collect import collect
 from cityloom.graph.compiler.values import arguments
 
@@ -31,7 +39,8 @@ class Column:
 
     `path` are response keys, `fields` the names of the fields behind them. `type` is the name of the GraphQL type of a
     leaf, or of the items of a list; `item` leads from an item of a list to its only leaf, where it has just one. `most`
-    is how many things one cell holds at most.
+    is how many things one cell holds at most. `protected` names the permissions of protected fields that whoever has them
+    in full is told whole.
     """
 
     path: tuple[str, ...]
@@ -40,6 +49,7 @@ class Column:
     is_list: bool = False
     item: tuple[str, ...] | None = None
     most: int = 1
+    protected: tuple[str, ...] = ()
 
     def value(self, row: Mapping[str, Any]) -> Plain:
         """What stands in a row; None where something on the way is null."""
@@ -102,7 +112,7 @@ class Flattening:
         if isinstance(get_nullable_type(field.type), GraphQLList):
             return (self._list(type_, nodes, path, fields, most * _size(field, nodes, self.variables)),)
         if is_leaf_type(type_):
-            return (Column(path, fields, type_.name, most=most),)
+            return (Column(path, fields, type_.name, most=most, protected=_protected(field)),)
         return self._object(self._members(type_), nodes, path, fields, most).values()
 
     def _connection(
@@ -138,9 +148,10 @@ class Flattening:
         only = leaves[0] if len(leaves) == 1 and not leaves[0].is_list else None
         # A list in a list multiplies what one cell holds.
         most = max([most, *(leaf.most for leaf in leaves)])
+        protected = tuple(name for leaf in leaves for name in leaf.protected)
         if only is None:
-            return Column(path, fields, type_.name, is_list=True, most=most)
-        return Column(path, only.fields, only.type, is_list=True, item=only.path, most=most)
+            return Column(path, fields, type_.name, is_list=True, most=most, protected=protected)
+        return Column(path, only.fields, only.type, is_list=True, item=only.path, most=most, protected=protected)
 
     def _members(self, type_: Annotation) -> list[GraphQLObjectType]:
         if isinstance(type_, GraphQLUnionType | GraphQLInterfaceType):
@@ -151,6 +162,15 @@ class Flattening:
 def is_connection(type_: object) -> bool:
     """Whether it is a Relay connection."""
     return isinstance(type_, GraphQLObjectType) and {"edges", "nodes", "pageInfo"} <= type_.fields.keys()
+
+
+def _protected(field: GraphQLField) -> tuple[str, ...]:
+    """The permission of a protected field; none where the level FULL tells no more than the masked form."""
+    binding = binding_of(field.extensions.get("strawberry-definition"))
+    if isinstance(binding, ColumnBinding) and binding.column is binding.masked:
+        return ()
+    name = getattr(binding, "protected", None)
+    return () if name is None else (name,)
 
 
 def _size(field: GraphQLField, nodes: list[FieldNode], variables: Mapping[str, Any]) -> int:

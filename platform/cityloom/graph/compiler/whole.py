@@ -84,7 +84,9 @@ class Whole:
     @property
     def full(self) -> tuple[str, ...]:
         """Protected fields that are told in full."""
-        return tuple(sorted(name for name, level in self.query.plan.levels.items() if level is FieldAccess.FULL))
+        levels = self.query.plan.levels
+        told = {name for column in self.columns for name in column.protected}
+        return tuple(sorted(name for name in told if levels.get(name) is FieldAccess.FULL))
 
     @property
     def lacking(self) -> str | None:
