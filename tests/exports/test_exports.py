@@ -15,16 +15,19 @@ from python_calamine import CalamineWorkbook
 
 from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.crypto.keys import UnreadableEnvelope
+from cityloom.core.errors import Forbidden
 from cityloom.core.ids import decode_id, encode_id, new_id
 from cityloom.exports import service
+from cityloom.exports.cli import exported
 from cityloom.exports.models import Export
 from cityloom.exports.sealing import unsealed
-from cityloom.exports.service import rows
+from cityloom.exports.service import Asked, rows
 from cityloom.files.store import FileStore
 from cityloom.tenancy.keys import KeyRing
 from cityloom.testing.exports import APPROVER
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from uuid import UUID
 
     from cityloom.testing.exports import ExportCity
@@ -325,3 +328,20 @@ async def test_a_file_is_sealed_audited_and_deleted(city: ExportCity) -> None:
     assert (await city.by_id(ADMIN, "exportDownload", made))["reason"] == "EXPORT_NOT_READY"
     with pytest.raises(FileNotFoundError):
         await store.size(city.id, export_id)
+
+
+async def test_the_command_line_has_an_accounts_rights_and_no_others(city: ExportCity) -> None:
+    works = city.platform.works
+    found = await exported(works, city.twin.slug, "community-worker", Asked(PHONES, "命令行导出", "JSONL"))
+    assert (found.state, found.rows, found.content is None) == ("READY", 2, False)
+    content = b"".join([block async for block in found.content or _nothing()])
+    assert len(unzipped(content)[0].splitlines()) == 2
+    with pytest.raises(Forbidden):
+        await exported(works, city.twin.slug, "auditor", Asked(PHONES, "命令行导出"))
+    waiting = await exported(works, city.twin.slug, "city-administrator", Asked(DEEP, "命令行导出"))
+    assert (waiting.state, waiting.content) == ("PENDING", None)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
