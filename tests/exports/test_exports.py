@@ -111,13 +111,13 @@ async def test_every_format_holds_what_graphql_answers(city: ExportCity) -> None
     assert hashlib.sha256(got.content).hexdigest() == (await show(city, sheet, "sha256"))["sha256"]
     book = CalamineWorkbook.from_filelike(io.BytesIO(got.content))
     assert book.sheet_names == ["Data", "About"]
-    header, *lines = book.get_sheet_by_name("Data").to_python()
-    assert header[:4] == ["Id", "Code", "Name", "Is open"]
-    for node, line, children in zip(nodes, lines, names, strict=True):
+    cells: list[Any] = book.get_sheet_by_name("Data").to_python()
+    assert cells[0][:4] == ["Id", "Code", "Name", "Is open"]
+    for node, line, children in zip(nodes, cells[1:], names, strict=True):
         assert line[1:5] == [node["code"], node["name"], node["isOpen"], node["depth"]]
         assert line[5] == local(node["changedAt"])
         assert line[8:10] == [node["children"]["totalCount"], children]
-    about = dict(row[:2] for row in book.get_sheet_by_name("About").to_python())
+    about: dict[Any, Any] = {row[0]: row[1] for row in book.get_sheet_by_name("About").to_python()}
     assert about["Purpose"] == "季度统计 quarterly"
     with zipfile.ZipFile(io.BytesIO(got.content)) as parts:
         page = parts.read("xl/worksheets/sheet1.xml").decode()

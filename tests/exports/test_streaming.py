@@ -6,7 +6,7 @@ import csv
 import io
 import tracemalloc
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from python_calamine import CalamineWorkbook
@@ -49,7 +49,7 @@ async def test_memory_is_bounded(filled: ExportCity, format_: str, rows: int) ->
         tracemalloc.stop()
     content = (await filled.fetch("city_administrator", made["id"])).content
     if format_ == "XLSX":
-        lines = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+        lines: list[Any] = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
     else:
         with zipfile.ZipFile(io.BytesIO(content)) as found:
             data = found.read("data.csv").decode("utf-8-sig")

@@ -48,7 +48,7 @@ class Exported:
     content: AsyncIterator[bytes] | None = None
 
 
-def export(  # noqa: PLR0913 - the options of a command
+def export(
     ctx: typer.Context,
     city: Annotated[str, typer.Argument(help="The city's short name.")],
     document: Annotated[Path, typer.Argument(help="A file with one GraphQL query.", exists=True, dir_okay=False)],

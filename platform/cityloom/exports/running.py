@@ -62,6 +62,8 @@ _DUE = (
 )
 #: The first row of a large sorted list takes its time; the planner shall think of all of them.
 _BOUNDS = "SET LOCAL statement_timeout = '120s'; SET LOCAL cursor_tuple_fraction = 1"
+#: What passes by itself: the claim runs out, and the export is begun again.
+_PASSING: tuple[type[Exception], ...] = (*LOST, BaseError)
 _log = logs.logger("cityloom.exports")
 _made = telemetry.counter("cityloom.exports.files", "Exports that this process has ended, by outcome.")
 
@@ -189,7 +191,7 @@ class Exporter:
                 export = await self._held(work, claim)
                 if export is not None:
                     await _fail(work, export, refusal, claim.principal)
-        except (*LOST, BaseError) as error:
+        except _PASSING as error:
             _log.warning("exports.not_made", error=type(error).__name__)
         else:
             _made.add(1, {"outcome": "ready"})

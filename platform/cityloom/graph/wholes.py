@@ -64,7 +64,13 @@ class Wholes:
 
     async def prepared(self, principal: Principal, text: str) -> Prepared:
         """The document, valid for the caller's city and exactly one query. Refuses (`DocumentNotTaken`) others."""
-        contract = await self.contract(principal)
+        return self._checked(await self.contract(principal), text)
+
+    def valid(self, text: str) -> Prepared:
+        """The same for a city with every module: what a pack states has to be valid wherever it is applied."""
+        return self._checked(self._contracts.whole, text)
+
+    def _checked(self, contract: Contract, text: str) -> Prepared:
         try:
             prepared = self._documents.prepare(contract, text, developer=False)
         except shown.DocumentInvalid as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from graphql import (
     GraphQLInterfaceType,
@@ -39,8 +39,8 @@ class Column:
 
     `path` are response keys, `fields` the names of the fields behind them. `type` is the name of the GraphQL type of a
     leaf, or of the items of a list; `item` leads from an item of a list to its only leaf, where it has just one. `most`
-    is how many things one cell holds at most. `protected` names the permissions of protected fields that whoever has them
-    in full is told whole.
+    is how many things one cell holds at most. `protected` names the permissions of protected fields that are told whole
+    to whoever has them in full.
     """
 
     path: tuple[str, ...]
@@ -159,7 +159,7 @@ class Flattening:
         return [type_]
 
 
-def is_connection(type_: object) -> bool:
+def is_connection(type_: object) -> TypeGuard[GraphQLObjectType]:
     """Whether it is a Relay connection."""
     return isinstance(type_, GraphQLObjectType) and {"edges", "nodes", "pageInfo"} <= type_.fields.keys()
 
