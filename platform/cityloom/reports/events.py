@@ -135,7 +135,7 @@ class RequestFiled(Event):
 
     department_id: UUID
     state: str
-    fields: int
+    field_count: int
     proposed: int
     is_overridden: bool
 

@@ -51,7 +51,7 @@ class Report(b.Node):
 
 
 def _clock(schedule: Any) -> Any:  # noqa: ANN401 - an alias and an expression
-    hours = func.lpad(cast(schedule.at_minute / 60, Text), 2, literal_column("'0'"))
+    hours = func.lpad(cast(schedule.at_minute // 60, Text), 2, literal_column("'0'"))
     minutes = func.lpad(cast(func.mod(schedule.at_minute, 60), Text), 2, literal_column("'0'"))
     return func.concat(hours, literal_column("':'"), minutes)
 

@@ -129,7 +129,7 @@ async def file_request(work: Work, department_id: UUID | None, asked: Asked) -> 
             subject_id=request.id,
             department_id=request.department_id,
             state=request.state,
-            fields=len(rows),
+            field_count=len(rows),
             proposed=proposed,
             is_overridden=reason is not None,
         )
