@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 #: A schema with every shape that a row can have.
 SCHEMA = build_schema("""
 type Query { rows: [Row!]! }
-type Row { a: String b: Int c: Float d: Boolean one: Other many: [Other!]! tags: [String!]! either: Either more: Others }
+type Row {
+  a: String b: Int c: Float d: Boolean one: Other many: [Other!]! tags: [String!]! either: Either more: Others
+}
 type Other { a: String b: Int deep: Deep }
 type Deep { a: String b: Float }
 type Third { c: Int }
@@ -31,7 +33,7 @@ type OtherEdge { node: Other! cursor: String }
 """)
 SELECTION = """{ rows { a b c d one { x: a b deep { a b } } many { a b } tags
   either { ... on Other { a } ... on Third { c } } more { totalCount nodes { deep { a } } } } }"""
-TEXTS = st.text(st.sampled_from("a9 =+-@\t\r\n＝＋－＠'\"\\,;{}\u200b中🏘"), max_size=8)  # noqa: RUF001 - what begins formulas
+TEXTS = st.text(st.sampled_from("a9 =+-@\t\r\n＝＋－＠'\"\\,;{}\u200b中🏘"), max_size=8)
 NUMBERS = st.integers(-(2**31), 2**31 - 1)
 
 
@@ -72,7 +74,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:  # noqa: ANN401 - JSON
+def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
     """What stands in a row, by path: lists are one leaf, nulls and empty lists none."""
     if isinstance(value, dict):
         return {key: one for name, item in value.items() for key, one in leaves(item, (*path, name)).items()}
@@ -109,7 +111,7 @@ def test_csv_gives_back_what_was_written(row: dict[str, Any]) -> None:
     for column, text in zip(COLUMNS, line, strict=True):
         value = cell(column, row)
         if isinstance(value, str):
-            assert not text.lstrip(" ").startswith(tuple("=+-@\t\r\n＝＋－＠"))  # noqa: RUF001 - full-width signs
+            assert not text.lstrip(" ").startswith(tuple("=+-@\t\r\n＝＋－＠"))
             assert value in (text, text.removeprefix("'"))
         elif isinstance(value, bool):
             assert text == ("true" if value else "false")
@@ -124,7 +126,7 @@ def test_a_defused_text_can_be_read_again(value: str) -> None:
 
 
 def test_times_and_numbers_of_a_sheet() -> None:
-    def shown(type_: str, value: Any) -> str:  # noqa: ANN401 - JSON
+    def shown(type_: str, value: Any) -> str:
         return repr(sheet_cell(Column(("a",), ("a",), type_), {"a": value}))
 
     assert shown("DateTime", "2026-03-02T20:30:00.123456Z") == "datetime.datetime(2026, 3, 3, 4, 30, 0, 123456)"

@@ -42,7 +42,7 @@ DEEP = "{ areas { nodes { code descendants(first: 100) { nodes { code children(f
 EXPORT = "... on Export { id state countedRows rowBound approvalReasons protectedFields }"
 
 
-async def request(city: ExportCity, role: str | None, document: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+async def request(city: ExportCity, role: str | None, document: str, **more: Any) -> dict[str, Any]:
     values = {"document": document, "purpose": "季度统计 quarterly"} | more
     return await city.mutate(role, "exportRequest", values, EXPORT)
 
@@ -53,7 +53,7 @@ async def show(city: ExportCity, export_id: str, selection: str) -> dict[str, An
     return found
 
 
-async def ready(city: ExportCity, role: str, document: str, **more: Any) -> str:  # noqa: ANN401 - JSON
+async def ready(city: ExportCity, role: str, document: str, **more: Any) -> str:
     """The id of an export that needed nobody and has run."""
     made = await request(city, role, document, **more)
     assert made["state"] == "QUEUED", made
@@ -166,7 +166,7 @@ async def test_what_is_no_whole_list_is_refused(city: ExportCity, document: str,
     assert await city.footprint() == before
 
 
-async def test_who_may_ask_and_who_sees_it(city: ExportCity, alder: Any) -> None:  # noqa: ANN401 - the other twin
+async def test_who_may_ask_and_who_sees_it(city: ExportCity, alder: Any) -> None:
     before = await city.footprint()
     for role in (None, "auditor", "grid_worker"):
         assert (await request(city, role, AREAS))["code"] == "FORBIDDEN"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 ROWS = 50_000
 DOCUMENT = '{ auditRecords(where: { action: { eq: "paper.load.note" } }) { nodes { id purpose recordedAt } } }'
 _FILL = """
-INSERT INTO audit_records (tenant_id, id, recorded_at, actor_kind, action, object_tag, object_id, purpose, changed_fields)
+INSERT INTO audit_records (
+  tenant_id, id, recorded_at, actor_kind, action, object_tag, object_id, purpose, changed_fields)
 SELECT $1, gen_random_uuid(), $2::timestamptz + n * interval '1 second', 'SYSTEM', 'paper.load.note', 'tent', $1,
   repeat('用途', 40) || n, '["one", "two"]'
 FROM generate_series(1, $3::int) AS n

@@ -15,7 +15,7 @@ from cityloom.reports import service
 from cityloom.reports.comparing import compare
 from cityloom.reports.models import ReportSchedule as Schedule
 from cityloom.reports.timing import next_due
-from cityloom.tenancy.packs import PackSource
+from cityloom.tenancy.packs import InvalidPack, PackSource
 from cityloom.testing.exports import APPROVER
 from cityloom.testing.twins import pack
 
@@ -23,15 +23,17 @@ if TYPE_CHECKING:
     from cityloom.testing.exports import ExportCity
 
 ADMIN = "city_administrator"
-GRIDS = 'query ($kind: String! = "GRID") { areas(where: { kindCode: { eq: $kind } }) { nodes { code name residentCount } } }'
-RESULT = "query ($id: ID!, $values: JSON) { reportResult(id: $id, values: $values) { isTruncated columns { path titleZh type } rows { key cells } } }"
+GRIDS = """query ($kind: String! = "GRID") { areas(where: { kindCode: { eq: $kind } }) {
+  nodes { code name residentCount } } }"""
+RESULT = """query ($id: ID!, $values: JSON) { reportResult(id: $id, values: $values) {
+  isTruncated columns { path titleZh type } rows { key cells } } }"""
 REPORT = "... on Report { id coded: code version parameters }"
 SNAPSHOT = "... on ReportSnapshot { id rowCount isScheduled }"
 COMPARE = """query ($a: ID!, $b: ID!) { reportCompare(before: $a, after: $b) { added removed changed unchanged
   changes { kind before after changedPaths } totals { path before after difference } } }"""
 
 
-async def create(city: ExportCity, role: str, code: str, document: str = GRIDS, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+async def create(city: ExportCity, role: str, code: str, document: str = GRIDS, **more: Any) -> dict[str, Any]:
     values = {"code": code, "titleZh": "网格人口", "titleEn": "Residents by grid", "document": document} | more
     return await city.mutate(role, "reportCreate", values, REPORT)
 
@@ -229,7 +231,8 @@ async def test_a_schedule_runs_with_its_owners_present_rights(city: ExportCity) 
     await city.wait(seconds=(due - city.clock.now()).total_seconds())
     assert await run(city) == 1
     assert await run(city) == 0
-    mine = "query ($id: ID!) { report(id: $id) { snapshots { nodes { isScheduled rowCount } } schedules { nodes { nextDueAt lastFailure } } } }"
+    mine = """query ($id: ID!) { report(id: $id) {
+      snapshots { nodes { isScheduled rowCount } } schedules { nodes { nextDueAt lastFailure } } } }"""
     found = await city.data("owner", mine, {"id": made["id"]})
     assert [one["isScheduled"] for one in found["snapshots"]["nodes"]] == [True]
     (again,) = found["schedules"]["nodes"]
@@ -257,7 +260,8 @@ async def test_a_pack_states_reports(city: ExportCity) -> None:
     source = pack(slug, "MAPLE", "999903")
     document = "query ($where: AreaFilter) { areas(where: $where) { nodes { code residentCount } } }"
     toml = f'title = {{ zh = "人口", en = "Residents" }}\ndocument = "{document}"\n'
-    more = '\n[[parameters]]\nname = "where"\ntitle = { zh = "筛选", en = "Filter" }\ndefault = { kindCode = { eq = "GRID" } }\n'
+    more = '\n[[parameters]]\nname = "where"\ntitle = { zh = "筛选", en = "Filter" }\n'
+    more += 'default = { kindCode = { eq = "GRID" } }\n'
     fields = (
         "code,title_zh,title_en,root,path,synonyms\npopulation,常住人口,Residents,areas,residentCount,人口数;总人口\n"
     )
@@ -272,7 +276,7 @@ async def test_a_pack_states_reports(city: ExportCity) -> None:
         f'document = "{document}"\n[[parameters]]\nname = "no"\ntitle = {{ zh = "无", en = "No" }}',
     ):
         wrong = files | {"reports/people.toml": f'title = {{ zh = "人口", en = "R" }}\n{text}\n'.encode()}
-        with pytest.raises(Exception, match="people.toml"):
+        with pytest.raises(InvalidPack, match=r"people\.toml"):
             await city.platform.tenants.plan(PackSource(wrong))
 
 

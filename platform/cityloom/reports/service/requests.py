@@ -283,13 +283,14 @@ async def _generated(work: Work, request: m.ReportRequest, derived: Sequence[m.R
 
 
 async def withdraw_request(work: Work, request_id: UUID | None) -> m.ReportRequest:
-    """Ask for something no longer. Refuses (`Forbidden`, `NotFound`, `RequestSettled`)."""
+    """Ask for something no longer; who relied on it asks again. Refuses (`Forbidden`, `NotFound`, `RequestSettled`)."""
     scope = work.authorise(FILE)
     request = await _locked(work, request_id, also=("GENERATED",))
     if not (scope.everywhere or request.department_id in scope.departments):
         raise Forbidden(permission=FILE)
     before = {"state": request.state}
     request.state, request.withdrawn_at = "WITHDRAWN", work.now()
+    await _ask_again(work, request)
     work.emit(events.RequestWithdrawn(subject_id=request.id, department_id=request.department_id))
     entry = AuditEntry(
         action="reports.request.withdraw",
@@ -300,6 +301,24 @@ async def withdraw_request(work: Work, request_id: UUID | None) -> m.ReportReque
     )
     work.audit(entry)
     return request
+
+
+async def _ask_again(work: Work, gone: m.ReportRequest) -> None:
+    """What other requests did not ask for because this one did, they ask for now."""
+    own = select(m.ReportRequestField.id).where(m.ReportRequestField.request_id == gone.id)
+    rows = (
+        await work.session.scalars(
+            select(m.ReportRequestField)
+            .where(m.ReportRequestField.elsewhere_id.in_(own), m.ReportRequestField.decision == "CONFIRMED")
+            .with_for_update()
+        )
+    ).all()
+    for row in rows:
+        row.decision = "OPEN"
+        other = await work.session.get_one(m.ReportRequest, (work.tenant_id, row.request_id))
+        if other.state == "GENERATED":
+            other.state = "ASKED"
+    await work.session.flush()
 
 
 async def _locked(work: Work, request_id: UUID | None, *, also: tuple[str, ...] = ()) -> m.ReportRequest:
