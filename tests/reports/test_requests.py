@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ADMIN = "city_administrator"
 REQUEST = """... on ReportRequest { id state overrideReason report { id document }
   fields { position name match isCertain path decision } }"""
-BURDEN = """query ($month: String!) { burdenStats(first: $month, last: $month) {
+BURDEN = """query ($month: String!) { burdenStats(fromMonth: $month, toMonth: $month) {
   departmentName formsBefore formsAfter minutesBefore minutesAsked minutesSaved } }"""
 
 

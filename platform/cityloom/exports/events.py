@@ -77,13 +77,13 @@ class ExportCompleted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportFailed(Event):
-    """An export could not be made."""
+    """An export could not be made; `refusal` is the stable word for why."""
 
     type: ClassVar[str] = "exports.export.failed.v1"
     subject_tag: ClassVar[str] = "xprt"
-    zh: ClassVar[str] = "导出未能完成。"
+    zh: ClassVar[str] = "导出未能完成;refusal 为稳定的原因代码。"
 
-    reason: str
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

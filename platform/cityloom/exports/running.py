@@ -306,7 +306,7 @@ async def _fail(work: Work, export: m.Export, refusal: Refusal | None, principal
     await rows.forget_run(work, export)
     export.state, export.finished_at = "FAILED", work.now()
     export.failure = refusal.message(locale) if refusal is not None else reason
-    work.emit(events.ExportFailed(subject_id=export.id, reason=reason))
+    work.emit(events.ExportFailed(subject_id=export.id, refusal=reason))
     work.audit(
         AuditEntry(
             action="exports.export.fail",

@@ -64,4 +64,7 @@ def compare(types: Sequence[str], before: Rows, after: Rows, *, most: int) -> Co
 
 
 def _sum(rows: Iterable[list[Any]], at: int) -> float:
-    return sum(cells[at] for cells in rows if isinstance(cells[at], int | float) and not isinstance(cells[at], bool))
+    numbers: list[float] = [
+        cells[at] for cells in rows if isinstance(cells[at], int | float) and not isinstance(cells[at], bool)
+    ]
+    return sum(numbers)

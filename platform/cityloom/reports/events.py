@@ -82,7 +82,7 @@ class ScheduleFailed(Event):
     nodes: ClassVar[Mapping[str, str]] = {"report_id": "rprt"}
 
     report_id: UUID
-    reason: str
+    refusal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -154,12 +154,12 @@ async def _compare(
 
 async def _burden(
     info: strawberry.Info,
-    first: Annotated[str, strawberry.argument(description="The first month, for example 2026-01.")],
-    last: Annotated[str, strawberry.argument(description="The last month; at most 60 in all.")],
+    from_month: Annotated[str, strawberry.argument(description="The first month, for example 2026-01.")],
+    to_month: Annotated[str, strawberry.argument(description="The last month; at most 60 in all.")],
 ) -> list[BurdenStat]:
     context: GraphContext = info.context
     async with context.begin(context.principal) as work:
-        found = await service.burden(work, month_of(first), month_of(last))
+        found = await service.burden(work, month_of(from_month), month_of(to_month))
         names: dict[Any, str] = {
             row[0]: row[1] for row in await work.session.execute(select(Department.id, Department.name))
         }

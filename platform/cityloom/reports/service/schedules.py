@@ -108,7 +108,7 @@ async def run_schedules(work: Work) -> int:
             refusal = error if isinstance(error, Refusal) else None
             schedule.last_failure = refusal.message("zh") if refusal is not None else str(error)
             reason = refusal.reason if refusal is not None else "DOCUMENT_INVALID"
-            work.emit(events.ScheduleFailed(subject_id=schedule.id, report_id=report.id, reason=reason))
+            work.emit(events.ScheduleFailed(subject_id=schedule.id, report_id=report.id, refusal=reason))
             work.audit(
                 AuditEntry(
                     action="reports.schedule.run", object_tag=TAG, object_id=schedule.id, after={"failure": reason}
