@@ -33,6 +33,7 @@ from cityloom.events.catalogue import EventCatalogue
 from cityloom.events.service import write_outbox
 from cityloom.events.signals import Signals
 from cityloom.events.stream import Streams
+from cityloom.exports.endpoint import ExportsEndpoint, exports_routes
 from cityloom.files.endpoint import FilesEndpoint, files_routes
 from cityloom.files.store import FileStore, open_store
 from cityloom.graph.allowance import Allowance
@@ -46,6 +47,7 @@ from cityloom.graph.shaping import Shaping
 from cityloom.graph.trusted import DocumentRoom, TrustedDocuments
 from cityloom.graph.web.endpoint import GraphEndpoint
 from cityloom.graph.web.graphiql import graphiql_routes
+from cityloom.graph.wholes import Wholes
 from cityloom.imports.endpoint import ImportsEndpoint, imports_routes
 from cityloom.imports.targets import Targets
 from cityloom.installed import modules
@@ -53,7 +55,7 @@ from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
 from cityloom.privacy.catalogue import SubjectCatalogue
-from cityloom.privacy.endpoint import ExportEndpoint, export_routes
+from cityloom.privacy.endpoint import SubjectExportEndpoint, subject_export_routes
 from cityloom.serving import DATABASE_VARIABLE, LET_GO
 from cityloom.settings import Settings
 from cityloom.storage import connections
@@ -91,9 +93,10 @@ class Platform:
     platform_api: GraphExecutor
     files: FilesEndpoint
     imports: ImportsEndpoint
+    exports: ExportsEndpoint
     open311: Open311Endpoint
     mailbox: MailboxEndpoint
-    exports: ExportEndpoint
+    subject_exports: SubjectExportEndpoint
 
 
 @asynccontextmanager
@@ -144,6 +147,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
         contracts, reads = shared_contracts(installed, "tenant"), CompiledReads(compiler, database, services)
         modules_of, allowance_of = partial(_modules_of, directory), partial(_allowance_of, directory)
         services[Shaping] = Shaping(contracts, reads, modules_of=modules_of, allowance_of=allowance_of)
+        services[Wholes] = Wholes(contracts, compiler, modules_of=modules_of, allowance_of=allowance_of)
         feeds = Feeds(services[Streams], reads.fetch_of, services, admit=partial(_demand_open, directory))
         services[Feeds] = await stack.enter_async_context(feeds)
         tenant_api = GraphExecutor(
@@ -179,9 +183,10 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             platform_api,
             files,
             imports,
+            ExportsEndpoint(works.begin, services),
             open311,
             MailboxEndpoint(authenticator, partial(_writable, works, directory)),
-            ExportEndpoint(authenticator, works.begin),
+            SubjectExportEndpoint(authenticator, works.begin),
         )
 
 
@@ -265,9 +270,10 @@ def create_app(opened: Platform | None = None) -> Starlette:
             app.state.tenant_api = GraphEndpoint(found.tenant_api, found.authenticator, feeds)
             app.state.files = found.files
             app.state.imports = found.imports
+            app.state.exports = found.exports
             app.state.open311 = found.open311
             app.state.mailbox = found.mailbox
-            app.state.exports = found.exports
+            app.state.subject_exports = found.subject_exports
             app.state.platform_api = GraphEndpoint(found.platform_api, found.authenticator.operator)
             yield
 
@@ -278,9 +284,10 @@ def create_app(opened: Platform | None = None) -> Starlette:
             Route("/platform/graphql", _Late("platform_api")),
             *files_routes(_Late("files")),
             *imports_routes(_Late("imports")),
+            *exports_routes(_Late("exports")),
             *open311_routes(_Late("open311")),
             *mailbox_routes(_Late("mailbox")),
-            *export_routes(_Late("exports")),
+            *subject_export_routes(_Late("subject_exports")),
             *graphiql_routes("/console/graphiql"),
             Route("/", _index, methods=["GET"]),
             Route("/healthz", _healthz, methods=["GET"]),

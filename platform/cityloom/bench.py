@@ -12,7 +12,7 @@ import typer
 BENCHMARKS = Path(__file__).resolve().parents[2] / "ops" / "bench"
 
 
-def bench(  # noqa: PLR0913 - what may be chosen
+def bench(
     names: Annotated[
         list[str] | None, typer.Argument(help="For example `reads.nested`, `reads` or `start`; all of them by default.")
     ] = None,

@@ -16,6 +16,8 @@ SLICES = (
     "cityloom.events",
     "cityloom.jobs",
     "cityloom.files",
+    "cityloom.exports",
+    "cityloom.reports",
     "cityloom.webhooks",
     "cityloom.privacy",
     "cityloom.imports",

@@ -1,4 +1,4 @@
-"""`cityloom worker`: sequences events, fans them out, and sends webhooks; any number may run on any machines."""
+"""`cityloom worker`: sequences events, sends webhooks and runs exports and jobs; any number may run on any machines."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ _END_SECONDS = 15
 async def working(opened: Platform) -> AsyncIterator[None]:
     """Everything that a worker does, for as long as the block lasts."""
     from cityloom.events.sequencer import sequencing
+    from cityloom.exports.running import exporting
     from cityloom.imports.working import importing
     from cityloom.installed import modules
     from cityloom.jobs.service import jobs_running
@@ -52,6 +53,7 @@ async def working(opened: Platform) -> AsyncIterator[None]:
         address = opened.database.app_url.render_as_string(hide_password=False)
         imports = importing(opened.works, ("worker", "--imports"), {DATABASE_VARIABLE: address})
         await stack.enter_async_context(imports)
+        await stack.enter_async_context(exporting(opened.works))
         await stack.enter_async_context(jobs_running(opened.works, modules()))
         yield
 

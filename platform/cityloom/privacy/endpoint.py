@@ -42,7 +42,7 @@ _HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class ExportEndpoint:
+class SubjectExportEndpoint:
     """The route of exports; a suspended city's people can still ask what is stored of them."""
 
     authenticate: Authenticator
@@ -74,7 +74,7 @@ class ExportEndpoint:
                 yield piece
 
 
-def export_routes(endpoint: ASGIApp) -> list[Route]:
+def subject_export_routes(endpoint: ASGIApp) -> list[Route]:
     """`/privacy/people/{id}`."""
     return [Route("/privacy/people/{id}", endpoint, methods=["GET"])]
 

@@ -174,19 +174,27 @@ class TenantKeys:
 
     def seal(self, table: str, column: str, row_id: UUID, value: str) -> bytes:
         """The envelope of a value for this place. Refuses (`DataKeyDestroyed`, `DataKeyMissing`) without a key."""
+        return self.seal_bytes(table, column, row_id, value.encode())
+
+    def seal_bytes(self, table: str, column: str, row_id: UUID, value: bytes) -> bytes:
+        """The same for what is no text."""
         key = self._field
         if key is None:
             raise self._no_key(Purpose.FIELD)
         header = bytes((VERSION, key.algorithm.number)) + key.key_id.bytes
         nonce = secrets.token_bytes(NONCE_BYTES)
         place = self._place(header, table, column, row_id)
-        return header + nonce + self._ciphers[key.key_id, key.algorithm].encrypt(nonce, value.encode(), place)
+        return header + nonce + self._ciphers[key.key_id, key.algorithm].encrypt(nonce, value, place)
 
     def open(self, table: str, column: str, row_id: UUID, envelope: bytes) -> str:
         """The value in an envelope that was sealed for this place.
 
         Refuses (`DataKeyDestroyed`, `DataKeyMissing`); raises `UnreadableEnvelope` for what was changed or moved.
         """
+        return self.open_bytes(table, column, row_id, envelope).decode()
+
+    def open_bytes(self, table: str, column: str, row_id: UUID, envelope: bytes) -> bytes:
+        """The same for what is no text."""
         key_id, algorithm = _read_header(envelope)
         cipher = self._ciphers.get((key_id, algorithm))
         if cipher is None:
@@ -194,7 +202,7 @@ class TenantKeys:
         header = envelope[:_HEADER_BYTES]
         nonce, sealed = envelope[_HEADER_BYTES : _HEADER_BYTES + NONCE_BYTES], envelope[_HEADER_BYTES + NONCE_BYTES :]
         try:
-            return cipher.decrypt(nonce, sealed, self._place(header, table, column, row_id)).decode()
+            return cipher.decrypt(nonce, sealed, self._place(header, table, column, row_id))
         except InvalidTag as error:
             raise UnreadableEnvelope(f"{table}.{column} of {row_id}") from error
 

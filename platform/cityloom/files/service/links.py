@@ -42,8 +42,14 @@ class Link:
     variant: str
 
 
-async def signed_links(services: dict[type, Any], files: Sequence[tuple[UUID, UUID]], variant: str = "") -> list[str]:
-    """Paths under the platform's address for (tenant, file), valid for ten to fifteen minutes."""
+async def signed_links(
+    services: dict[type, Any], files: Sequence[tuple[UUID, UUID]], variant: str = "", *, place: str = "files"
+) -> list[str]:
+    """Paths under the platform's address for (tenant, file), valid for ten to fifteen minutes.
+
+    `place` names what they lead to: a slice above that keeps bytes of its own has its own place, and a link to one is
+    none to the other.
+    """
     ring: KeyRing = services[KeyRing]
     store: FileStore = services[FileStore]
     ends = (int((store.clock.now() + LIVES).timestamp()) // _STEP + 1) * _STEP
@@ -51,12 +57,12 @@ async def signed_links(services: dict[type, Any], files: Sequence[tuple[UUID, UU
     for tenant_id, file_id in files:
         keys = await ring.of(tenant_id)
         body = _FORM.pack(tenant_id.bytes, file_id.bytes, _VARIANTS.index(variant), ends)
-        mark = keys.blind_index("files", "link", body.hex())
-        found.append("/files/links/" + base64.urlsafe_b64encode(body + mark).rstrip(b"=").decode())
+        mark = keys.blind_index(place, "link", body.hex())
+        found.append(f"/{place}/links/" + base64.urlsafe_b64encode(body + mark).rstrip(b"=").decode())
     return found
 
 
-async def open_link(services: dict[type, Any], text: str) -> Link | None:
+async def open_link(services: dict[type, Any], text: str, *, place: str = "files") -> Link | None:
     """What a link leads to; None for one that nobody signed, or that has ended."""
     try:
         content = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
@@ -79,6 +85,6 @@ async def open_link(services: dict[type, Any], text: str) -> Link | None:
         return None
     ring: KeyRing = services[KeyRing]
     keys = await ring.of(UUID(bytes=tenant))
-    if not any(hmac.compare_digest(mark, known) for known in keys.blind_indexes("files", "link", body.hex())):
+    if not any(hmac.compare_digest(mark, known) for known in keys.blind_indexes(place, "link", body.hex())):
         return None
     return Link(UUID(bytes=tenant), UUID(bytes=file), _VARIANTS[variant])

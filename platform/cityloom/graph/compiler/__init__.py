@@ -23,6 +23,7 @@ from cityloom.graph.compiler.roots import root
 from cityloom.graph.compiler.selection import bound_of, single
 from cityloom.graph.compiler.statement import in_bytes, rendered, settings
 from cityloom.graph.compiler.stream import Following, followed, stream
+from cityloom.graph.compiler.whole import Whole, found_whole, whole
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -96,6 +97,28 @@ class Compiler:
             lambda: self._compile_stream(operation, coerced, principal.rights, document),
         )
         return followed(operation, plan, coerced, principal)
+
+    def whole(
+        self,
+        schema: GraphQLSchema,
+        document: DocumentNode,
+        operation_name: str | None,
+        variables: Mapping[str, Any] | None,
+        principal: Principal,
+    ) -> Whole:
+        """The one root list of a validated query without its pages, to be read by a cursor.
+
+        Refuses as `plan` does, and (`NotWhole`) what is no list. Nothing is kept: reading it costs more than this.
+        """
+        operation = operation_of(schema, document, operation_name)
+        coerced = operation.coerced(variables)
+        build = Build(schema, operation.fragments, coerced, principal.rights, self._types(schema))
+        parts = whole(build, operation)
+        plans = []
+        for statement in (parts.rows, parts.count):
+            sql, getters = rendered(build, statement)
+            plans.append(_made(build, sql, getters, ((parts.key, None),), (), parts.target))
+        return found_whole(parts, plans[0], plans[1], coerced, principal)
 
     async def payload(
         self, work: Work, asked: RootField, cls: type[Any], row_id: UUID, *, context: Services = None
@@ -172,18 +195,7 @@ class Compiler:
         build = Build(operation.schema, operation.fragments, variables, rights, self._types(operation.schema))
         key, statement = stream(build, operation, settings(build))
         sql, getters = rendered(build, statement)
-        return Plan(
-            sql,
-            getters,
-            ((key, None),),
-            (),
-            tuple(build.patches),
-            tuple(build.preparations),
-            build.cost,
-            dict(build.permissions),
-            dict(build.levels),
-            anchor,
-        )
+        return _made(build, sql, getters, ((key, None),), (), anchor)
 
     def _compile_payload(
         self,
@@ -215,11 +227,22 @@ def _plan(
     context: bool,
 ) -> Plan:
     sql, getters = (None, ()) if not columns else _statement(build, columns, context=context)
+    return _made(build, sql, getters, tuple(roots), tuple(others), anchor)
+
+
+def _made(
+    build: Build,
+    sql: str | None,
+    getters: tuple[Getter, ...],
+    roots: tuple[tuple[str, bytes | None], ...],
+    others: tuple[str, ...],
+    anchor: object,
+) -> Plan:
     return Plan(
         sql,
         getters,
-        tuple(roots),
-        tuple(others),
+        roots,
+        others,
         tuple(build.patches),
         tuple(build.preparations),
         build.cost,
@@ -238,4 +261,4 @@ def _statement(build: Build, columns: list[ColumnElement[Any]], *, context: bool
     return rendered(build, statement)
 
 
-__all__ = ["Answer", "Compiler", "Fetch", "Following", "Plan", "Query", "VariablesRefused"]
+__all__ = ["Answer", "Compiler", "Fetch", "Following", "Plan", "Query", "VariablesRefused", "Whole"]

@@ -62,3 +62,10 @@ class FilterForbidden(Refusal):
 
     code = RefusalCode.FORBIDDEN
     zh = "您不能按 {name} 筛选:需要权限 {permission}。"
+
+
+class NotWhole(Refusal):
+    """The document cannot be taken as one whole list: {why}."""
+
+    code = RefusalCode.INVALID_INPUT
+    zh = "该文档不能作为整表处理:{why}。"
