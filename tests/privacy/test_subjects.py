@@ -134,7 +134,7 @@ async def test_an_erased_person_is_nowhere_any_more(town: Town) -> None:
         work.session.add(
             registry.ResidentStay(
                 resident_id=resident.id,
-                household_id=town.households["s1c1g1"].id,
+                household_id=town.households["s1c1g1"],
                 from_on=date(2020, 1, 1),
                 until_on=date(2020, 2, 1),
                 area_id=elsewhere.id,
