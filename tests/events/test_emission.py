@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cityloom.graph.mutations import MutationSpec
+from cityloom.graph.mutations import CHANGE, Change
 from cityloom.graph.schema import definition_of
 from cityloom.installed import modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from cityloom.graph.mutations import MutationSpec
 
 #: Mutations that tell nothing, each with the reason.
 SILENT = {
@@ -35,12 +37,9 @@ def _mutations() -> dict[str, MutationSpec]:
     for module in modules():
         for cls in module.tenant_api.mutations:
             for field in definition_of(cls).fields:
-                resolver = field.base_resolver
-                assert resolver is not None
-                made: Any = resolver.wrapped_func
-                spec = inspect.getclosurevars(made).nonlocals["spec"]
-                assert isinstance(spec, MutationSpec)
-                found[f"{module.name}.{field.python_name}"] = spec
+                change = field.metadata[CHANGE]
+                assert isinstance(change, Change)
+                found[f"{module.name}.{field.python_name}"] = change.spec
     return found
 
 
