@@ -12,7 +12,7 @@ import typer
 BENCHMARKS = Path(__file__).resolve().parents[2] / "ops" / "bench"
 
 
-def bench(  # noqa: PLR0913 - what may be chosen
+def bench(
     names: Annotated[
         list[str] | None, typer.Argument(help="For example `reads.nested`, `reads` or `start`; all of them by default.")
     ] = None,
@@ -23,9 +23,7 @@ def bench(  # noqa: PLR0913 - what may be chosen
     divisions: Annotated[
         Path | None, typer.Option(help="The division table of `scale.tenants`; looked for beside the checkout.")
     ] = None,
-    tenants: Annotated[
-        int | None, typer.Option(min=1, help="Counties that `scale.tenants` takes; all of them.")
-    ] = None,
+    tenants: Annotated[int | None, typer.Option(min=1, help="Counties that `scale.tenants` takes.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A peer to leave out: postgraphile or plain.")] = None,
 ) -> None:
     """Measure against hand-written SQL, PostGraphile 5, plain Strawberry and Casbin; writes `bench/NAME.json`."""

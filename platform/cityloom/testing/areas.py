@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -12,7 +12,7 @@ from cityloom.core.principal import Scope, subtree
 from cityloom.modules.areas import models as m
 from cityloom.modules.areas import pack
 from cityloom.modules.areas.pack import AreaRow, KindRow
-from cityloom.tenancy.packs import Difference, Differences, PackText
+from cityloom.tenancy.packs import Difference, Differences, PackText, Table
 from cityloom.testing.rights import StatedRights, principal
 
 if TYPE_CHECKING:
@@ -52,7 +52,10 @@ class AreaTree:
         ]
         # As a pack does it: by a few statements, where one area after the other is a hundred and fifty.
         async with works.begin(made.administrator) as work:
-            differences = {pack.KINDS: Difference(added=tuple(kinds)), pack.AREAS: Difference(added=tuple(areas))}
+            differences: dict[Table[Any], Difference[Any]] = {
+                pack.KINDS: Difference(added=tuple(kinds)),
+                pack.AREAS: Difference(added=tuple(areas)),
+            }
             await pack.AreasPart().write(work, Differences(differences))
             found = {area.code: area for area in await work.session.scalars(select(m.Area))}
         made.areas |= {name: found[name.upper()] for name, *_ in rows}
