@@ -23,9 +23,7 @@ def bench(
     divisions: Annotated[
         Path | None, typer.Option(help="The division table of `scale.tenants`; looked for beside the checkout.")
     ] = None,
-    tenants: Annotated[
-        int | None, typer.Option(min=1, help="Counties that `scale.tenants` takes; all of them.")
-    ] = None,
+    tenants: Annotated[int | None, typer.Option(min=1, help="Counties that `scale.tenants` takes.")] = None,
     without: Annotated[list[str] | None, typer.Option(help="A peer to leave out: postgraphile or plain.")] = None,
 ) -> None:
     """Measure against hand-written SQL, PostGraphile 5, plain Strawberry and Casbin; writes `bench/NAME.json`."""

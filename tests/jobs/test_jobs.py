@@ -17,7 +17,7 @@ from cityloom.core.work import Works
 from cityloom.files.store import FileStore, open_store
 from cityloom.installed import modules
 from cityloom.jobs.models import JobRun
-from cityloom.jobs.service import Jobs, jobs_running, last_due
+from cityloom.jobs.service import Jobs, awaiting, jobs_running, last_due
 from cityloom.tenancy.models import Tenant, TenantLimit, TenantModule
 from cityloom.tenancy.system import system_principal
 
@@ -224,3 +224,5 @@ async def test_every_installed_job_runs_in_a_city(works: Works, city: UUID, tmp_
         if job.name.startswith(("webhooks.", "events.", "audit.")):
             continue
         assert await jobs.run(job.name, city) == 0, job.name
+        if job.waiting is not None:
+            assert await awaiting(works, job.waiting, [city], works.clock.now()) == [], job.name

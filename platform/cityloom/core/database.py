@@ -147,10 +147,10 @@ class TenantSession(Session):
 @event.listens_for(TenantSession, "after_begin")
 def _set_context(session: Session, _transaction: object, connection: Connection) -> None:
     if "before_statement" not in session.info:  # else it joined a transaction that has its context already
-        connection.execute(*_context_statement(session.info["context"]))
+        connection.execute(*context_statement(session.info["context"]))
 
 
-def _context_statement(context: Context) -> tuple[TextClause, dict[str, str]]:
+def context_statement(context: Context) -> tuple[TextClause, dict[str, str]]:
     """The one statement that says for which tenant and within which wall a transaction works."""
     return (
         text(f"SELECT {SET_CONTEXT.format(tenant=':tenant', low=':low', high=':high')}"),
@@ -168,9 +168,9 @@ async def beyond_wall(session: AsyncSession) -> AsyncIterator[None]:
     context: Context = session.info["context"]
     # What is pending is written within the wall, not when the first statement of the block asks for it.
     await session.flush()
-    await session.execute(*_context_statement(Context(context.tenant_id)))
+    await session.execute(*context_statement(Context(context.tenant_id)))
     yield
-    await session.execute(*_context_statement(context))
+    await session.execute(*context_statement(context))
 
 
 @event.listens_for(TenantSession, "do_orm_execute")

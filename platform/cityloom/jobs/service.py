@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import Uuid
 
 from cityloom.core.clock import CIVIL_TIME
+from cityloom.core.database import Context, context_statement
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import new_id
 from cityloom.jobs.models import JobRun
@@ -124,6 +125,8 @@ async def awaiting(works: Works, waiting: Waiting, tenant_ids: Sequence[UUID], n
         func.coalesce(waiting(city, now).limit(1).scalar_subquery(), false()),
     ).select_from(cities.join(entered, true()))
     async with works.database.engine.connect() as connection:
+        # The planner already reads the setting; which city it is does not matter to it.
+        await connection.execute(*context_statement(Context(tenant_ids[0])))
         rows = (await connection.execute(query, {"cities": list(tenant_ids)})).all()
     if not all(is_inside for _, is_inside, _ in rows):
         message = "a city was looked at from outside"

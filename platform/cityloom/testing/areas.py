@@ -12,7 +12,7 @@ from cityloom.core.principal import Scope, subtree
 from cityloom.modules.areas import models as m
 from cityloom.modules.areas import pack
 from cityloom.modules.areas.pack import AreaRow, KindRow
-from cityloom.tenancy.packs import Difference, Differences, PackText
+from cityloom.tenancy.packs import Difference, Differences, PackText, Table
 from cityloom.testing.rights import StatedRights, principal
 
 if TYPE_CHECKING:
