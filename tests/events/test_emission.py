@@ -26,6 +26,8 @@ SILENT = {
     "areas.area_move_plan": "a preview",
     "areas.area_split_plan": "a preview",
     "cases.workflow_rehearse": "a rehearsal on nothing that is stored",
+    "registry.building_move_plan": "a preview",
+    "registry.field_changes_submit": "each change in it tells of itself: tests/modules/registry/test_fieldwork.py",
     "webhooks.webhook_endpoint_dry_run": "a preview",
 }
 _DEEPEST = 8

@@ -100,9 +100,9 @@ async def build(work: Work, tree: AreaTree, mark: str) -> World:
         await service.create_resident(work, household_id=households[n].id, name="王小明", arrived_on=FIRST)
         for n in range(PEOPLE)
     ]
-    settled = [[one.id for one in households], [one.id for one in people]]
-    lines = {one: Line([Span(at % PLACES, 0, None)]) for ids in settled for at, one in enumerate(ids)}
-    return World([p.id for p in people], [h.id for h in households], [d.id for d in dwellings], lines)
+    homes, persons = [household.id for household in households], [person.id for person in people]
+    lines = {one: Line([Span(at, 0, None)]) for ids in (homes, persons) for at, one in enumerate(ids)}
+    return World(persons, homes, [dwelling.id for dwelling in dwellings], lines)
 
 
 def on(day: int) -> date:
