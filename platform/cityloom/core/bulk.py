@@ -1,7 +1,6 @@
 """Rows by the thousand through row-level security: `COPY` is refused there, one INSERT of arrays is not.
 
-Measured against COPY into a temporary table and INSERT … SELECT from that: the same time for a thousand rows, and no
-table to make first. The tenant is a parameter of the statement, so Citus routes it whole.
+No table has to be made first, and the tenant is a parameter of the statement, so that Citus routes it whole.
 """
 
 from __future__ import annotations
