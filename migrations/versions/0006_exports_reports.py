@@ -175,7 +175,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("report_id", sa.Uuid(), nullable=False),
-        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("client_id", sa.Uuid(), nullable=True),
         sa.Column("rhythm", sa.Text(), nullable=False),
         sa.Column("day", sa.Integer(), nullable=True),
@@ -190,9 +190,9 @@ def upgrade() -> None:
         sa.CheckConstraint("rhythm IN ('DAILY', 'WEEKLY', 'MONTHLY')", name=op.f("ck_report_schedules_rhythm_known")),
         sa.CheckConstraint("at_minute BETWEEN 0 AND 1439", name=op.f("ck_report_schedules_at_minute")),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "owner_id"],
+            ["tenant_id", "account_id"],
             ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_report_schedules_tenant_id_owner_id"),
+            name=op.f("fk_report_schedules_tenant_id_account_id"),
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "report_id"],
@@ -209,7 +209,7 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
-        op.f("ix_report_schedules_tenant_id_owner_id"), "report_schedules", ["tenant_id", "owner_id"], unique=False
+        op.f("ix_report_schedules_tenant_id_account_id"), "report_schedules", ["tenant_id", "account_id"], unique=False
     )
     op.create_index(
         op.f("ix_report_schedules_tenant_id_report_id"), "report_schedules", ["tenant_id", "report_id"], unique=False
@@ -219,7 +219,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("report_id", sa.Uuid(), nullable=False),
-        sa.Column("owner_id", sa.Uuid(), nullable=False),
+        sa.Column("account_id", sa.Uuid(), nullable=False),
         sa.Column("is_scheduled", sa.Boolean(), nullable=False),
         sa.Column("values", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("document_hash", sa.Text(), nullable=False),
@@ -230,9 +230,9 @@ def upgrade() -> None:
         sa.Column("rights", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["tenant_id", "owner_id"],
+            ["tenant_id", "account_id"],
             ["accounts.tenant_id", "accounts.id"],
-            name=op.f("fk_report_snapshots_tenant_id_owner_id"),
+            name=op.f("fk_report_snapshots_tenant_id_account_id"),
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "report_id"],
@@ -243,9 +243,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_report_snapshots")),
     )
     op.create_index(
-        op.f("ix_report_snapshots_tenant_id_owner_id_id"),
+        op.f("ix_report_snapshots_tenant_id_account_id_id"),
         "report_snapshots",
-        ["tenant_id", "owner_id", "id"],
+        ["tenant_id", "account_id", "id"],
         unique=False,
     )
     op.create_index(
@@ -352,10 +352,10 @@ def downgrade() -> None:
     op.drop_table("export_runs")
     op.drop_index(op.f("ix_report_snapshots_tenant_id_taken_at_id"), table_name="report_snapshots")
     op.drop_index(op.f("ix_report_snapshots_tenant_id_report_id_taken_at_id"), table_name="report_snapshots")
-    op.drop_index(op.f("ix_report_snapshots_tenant_id_owner_id_id"), table_name="report_snapshots")
+    op.drop_index(op.f("ix_report_snapshots_tenant_id_account_id_id"), table_name="report_snapshots")
     op.drop_table("report_snapshots")
     op.drop_index(op.f("ix_report_schedules_tenant_id_report_id"), table_name="report_schedules")
-    op.drop_index(op.f("ix_report_schedules_tenant_id_owner_id"), table_name="report_schedules")
+    op.drop_index(op.f("ix_report_schedules_tenant_id_account_id"), table_name="report_schedules")
     op.drop_index(op.f("ix_report_schedules_tenant_id_next_due_at"), table_name="report_schedules")
     op.drop_table("report_schedules")
     op.drop_index(op.f("ix_report_requests_tenant_id_state_id"), table_name="report_requests")

@@ -39,6 +39,7 @@ def test_what_operators_read_across_tenants_is_this_short_list() -> None:
     assert {
         "access_versions",
         "event_heads",
+        "export_runs",
         "identity_providers",
         "imports",
         "job_runs",

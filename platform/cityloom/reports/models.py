@@ -51,17 +51,17 @@ class ReportSchedule(TenantTable, Base):
     __tablename__ = "report_schedules"
     __table_args__ = (
         tenant_foreign_key("report_id", "reports", ondelete="CASCADE"),
-        tenant_foreign_key("owner_id", "accounts"),
+        tenant_foreign_key("account_id", "accounts"),
         CheckConstraint(_one_of("rhythm", RHYTHMS), name="rhythm_known"),
         CheckConstraint("at_minute BETWEEN 0 AND 1439", name="at_minute"),
         CheckConstraint("(rhythm = 'DAILY') = (day IS NULL) AND coalesce(day, 1) BETWEEN 1 AND 28", name="day"),
         Index(None, "tenant_id", "report_id"),
-        Index(None, "tenant_id", "owner_id"),
+        Index(None, "tenant_id", "account_id"),
         Index(None, "tenant_id", "next_due_at"),
     )
 
     report_id: Mapped[UUID]
-    owner_id: Mapped[UUID]
+    account_id: Mapped[UUID]
     client_id: Mapped[UUID | None]
     rhythm: Mapped[str]
     day: Mapped[int | None]
@@ -77,14 +77,14 @@ class ReportSnapshot(TenantTable, Base):
     __tablename__ = "report_snapshots"
     __table_args__ = (
         tenant_foreign_key("report_id", "reports", ondelete="CASCADE"),
-        tenant_foreign_key("owner_id", "accounts"),
+        tenant_foreign_key("account_id", "accounts"),
         Index(None, "tenant_id", "report_id", "taken_at", "id"),
-        Index(None, "tenant_id", "owner_id", "id"),
+        Index(None, "tenant_id", "account_id", "id"),
         Index(None, "tenant_id", "taken_at", "id"),
     )
 
     report_id: Mapped[UUID]
-    owner_id: Mapped[UUID]
+    account_id: Mapped[UUID]
     is_scheduled: Mapped[bool]
     values: Mapped[dict[str, Any]] = mapped_column(JSONB)
     document_hash: Mapped[str]

@@ -61,7 +61,7 @@ def _clock(schedule: Any) -> Any:  # noqa: ANN401 - an alias and an expression
     tag="rsch",
     module="reports",
     read=READ,
-    scope=b.ScopeRule(rows=lambda schedule, reach: reach.caller(schedule.owner_id)),
+    scope=b.ScopeRule(rows=lambda schedule, reach: reach.caller(schedule.account_id)),
     orderings={"CREATED": b.Ordering((m.ReportSchedule.id,), "By when they were made.")},
     name="ReportSchedule",
 )
@@ -69,7 +69,7 @@ class ReportSchedule(b.Node):
     """When a report is run by itself and its result kept, with its owner's rights of that moment (定时报表)."""
 
     report: Report | None = b.one(m.ReportSchedule.report_id, "The report.")
-    owner: Account | None = b.one(m.ReportSchedule.owner_id, "Whose rights it is run with.")
+    owner: Account | None = b.one(m.ReportSchedule.account_id, "Whose rights it is run with.")
     rhythm: ReportRhythm = b.column(m.ReportSchedule.rhythm, "How often.")
     day: int | None = b.column(m.ReportSchedule.day, "The weekday (1 is Monday), or the day of the month; else null.")
     at: str = b.expression(_clock, "The time of day in the city's zone, for example 08:30.")
@@ -83,7 +83,7 @@ class ReportSchedule(b.Node):
     tag="rsnp",
     module="reports",
     read=READ,
-    scope=b.ScopeRule(rows=lambda snapshot, reach: reach.caller(snapshot.owner_id), is_personal=True),
+    scope=b.ScopeRule(rows=lambda snapshot, reach: reach.caller(snapshot.account_id), is_personal=True),
     orderings={"TAKEN": b.Ordering((m.ReportSnapshot.id,), "By when they were taken.")},
     name="ReportSnapshot",
 )

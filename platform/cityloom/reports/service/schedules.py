@@ -52,7 +52,7 @@ async def create_schedule(
     schedule = m.ReportSchedule(
         id=new_id(),
         report_id=report.id,
-        owner_id=account_id,
+        account_id=account_id,
         client_id=work.principal.client_id,
         rhythm=rhythm,
         day=day,
@@ -73,7 +73,7 @@ async def remove_schedule(work: Work, schedule_id: UUID | None) -> m.ReportSched
     scope = work.authorise(SCHEDULE)
     query = select(m.ReportSchedule).where(m.ReportSchedule.id == schedule_id).with_for_update()
     if not scope.everywhere:
-        query = query.where(m.ReportSchedule.owner_id == work.principal.account_id)
+        query = query.where(m.ReportSchedule.account_id == work.principal.account_id)
     schedule = await work.session.scalar(query)
     if schedule is None:
         raise absent(thing="schedule", thing_zh="定时")
@@ -120,13 +120,13 @@ async def run_schedules(work: Work) -> int:
 
 
 async def _run(work: Work, schedule: m.ReportSchedule, report: m.Report) -> None:
-    owner = await acting_as(work, schedule.owner_id, schedule.client_id)
+    owner = await acting_as(work, schedule.account_id, schedule.client_id)
     works: Works = work.services[Works]
     most = (await settings_of(work)).snapshot_rows
     async with works.begin(owner) as reading:
         reading.authorise(READ)
         read = await result(reading, report, schedule.values, most=most)
-    await keep(work, report, read, schedule.values, owner_id=schedule.owner_id, is_scheduled=True)
+    await keep(work, report, read, schedule.values, owner_id=schedule.account_id, is_scheduled=True)
 
 
 async def _zone(work: Work) -> ZoneInfo:

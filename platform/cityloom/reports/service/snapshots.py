@@ -54,7 +54,7 @@ async def keep(
     snapshot = m.ReportSnapshot(
         id=row_id,
         report_id=report.id,
-        owner_id=owner_id,
+        account_id=owner_id,
         is_scheduled=is_scheduled,
         values=given,
         document_hash=hashlib.sha256(report.document.encode()).hexdigest(),
@@ -88,7 +88,7 @@ async def read_snapshot(work: Work, snapshot_id: UUID | None) -> tuple[m.ReportS
     """
     work.authorise(READ)
     snapshot = await work.session.scalar(select(m.ReportSnapshot).where(m.ReportSnapshot.id == snapshot_id))
-    if snapshot is None or snapshot.owner_id != work.principal.account_id:
+    if snapshot is None or snapshot.account_id != work.principal.account_id:
         raise absent(thing="snapshot", thing_zh="快照")
     if not still_hold(work.rights, snapshot.rights):
         raise NotYourSnapshot
