@@ -19,6 +19,7 @@ SLICES = (
     "cityloom.webhooks",
     "cityloom.modules.areas",
     "cityloom.modules.registry",
+    "cityloom.modules.tags",
     "cityloom.modules.grid",
     "cityloom.modules.cases",
     "cityloom.open311",

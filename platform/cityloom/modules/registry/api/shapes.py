@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Text, func, select
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, SQLColumnExpression, Text, cast, exists, func, select
 from sqlalchemy.orm import aliased
 
 from cityloom.graph import bound as b
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 _VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
 
 
-def _has_all(resident: type[m.Resident], tokens: ColumnElement[Any]) -> ColumnElement[bool]:
-    token = aliased(m.ResidentNameToken)
-    found = (
-        select(token.id)
-        .where(token.token == func.any(tokens))
-        .group_by(token.id)
-        .having(func.count() == func.cardinality(tokens))
-    )
-    return resident.id.in_(found)
+def has_all(
+    model: type[m.ResidentNameToken | m.BuildingToken], row_id: SQLColumnExpression[Any], tokens: ColumnElement[Any]
+) -> ColumnElement[bool]:
+    """Whether a row has all tokens. The first one finds rows; the others are looked up of each that is found."""
+    token, other = aliased(model), aliased(model)
+    rest = func.unnest(cast(tokens, ARRAY(Text))[2:]).table_valued("token").render_derived()
+    lacking = exists().where(~exists().where(other.id == row_id, other.token == rest.c.token)).select_from(rest)
+    found = select(token.id).where(token.token == cast(tokens, ARRAY(Text))[1])
+    return row_id.in_(found) & ~lacking
 
 
 def _tokens(term: str, _principal: Principal, _services: dict[type, Any]) -> list[str]:
@@ -146,7 +146,7 @@ class Household(b.Node):
     matches={
         "search": b.Match(
             str,
-            _has_all,
+            lambda resident, tokens: has_all(m.ResidentNameToken, resident.id, tokens),
             "Names that contain this, two characters or more: `小明` finds 王小明. Finds an index at any size.",
             prepare=_tokens,
             sql_type=ARRAY(Text),

@@ -7,11 +7,12 @@ somewhere is locked FOR SHARE, so that it cannot move away meanwhile.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, select, update
 
 from cityloom.core.constraints import refusing
+from cityloom.core.database import Base
 from cityloom.core.events import AuditEntry
 from cityloom.modules.areas.service import demand_version
 from cityloom.modules.areas.tree import civil_day
@@ -28,6 +29,8 @@ from cityloom.modules.registry.errors import (
 if TYPE_CHECKING:
     from datetime import date
     from uuid import UUID
+
+    from sqlalchemy import Table
 
     from cityloom.core.work import Work
 
@@ -140,15 +143,26 @@ async def relocate_household(work: Work, household: m.Household, area_id: UUID, 
 async def _relocate_households(work: Work, which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
     households = select(m.Household.id).where(which).scalar_subquery()
     residents = select(m.Resident.id).where(m.Resident.household_id.in_(households)).scalar_subquery()
-    await _place(work, m.ResidentMove, m.ResidentMove.resident_id.in_(residents), area_id, area_path)
+    for model in _lying_with_residents():
+        await _place(work, model, model.resident_id.in_(residents), area_id, area_path)
     await _place(work, m.Resident, m.Resident.household_id.in_(households), area_id, area_path)
     await _place(work, m.HouseholdMove, m.HouseholdMove.household_id.in_(households), area_id, area_path)
     await _place(work, m.Household, which, area_id, area_path)
 
 
 async def relocate_resident(work: Work, resident: m.Resident, area_id: UUID, area_path: str) -> None:
-    """Let a resident's past moves lie where the resident does."""
-    await _place(work, m.ResidentMove, m.ResidentMove.resident_id == resident.id, area_id, area_path)
+    """Let everything that lies with a resident lie where the resident does."""
+    for model in _lying_with_residents():
+        await _place(work, model, model.resident_id == resident.id, area_id, area_path)
+
+
+def _lying_with_residents() -> list[type[Any]]:
+    """Past moves, and tables of slices that this one has never heard of: `info={"lies_with": "residents"}`."""
+    return [
+        mapper.class_
+        for mapper in Base.registry.mappers
+        if cast("Table", mapper.local_table).info.get("lies_with") == m.Resident.__tablename__
+    ]
 
 
 async def _place(work: Work, model: type[Any], which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:
