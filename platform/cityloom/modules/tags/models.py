@@ -18,7 +18,7 @@ from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_k
 from cityloom.modules.registry.models import Tracked, one_of
 
 TAG_CLASSES = ("IDENTITY", "SERVICE", "BEHAVIOUR")
-SENSITIVITIES = ("OPEN", "INTERNAL", "SENSITIVE")
+SENSITIVITIES = ("OPEN", "RESTRICTED", "SENSITIVE")
 SOURCES = ("PERSON", "IMPORT", "RULE")
 #: Why an assignment ended: taken back, its rule holds no more, its time was up, its resident left, or a person
 #: assigned the same tag in its place.

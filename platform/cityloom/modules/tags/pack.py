@@ -32,7 +32,7 @@ class TagRow(PackRow):
     title_zh: Title
     title_en: Title
     tag_class: Literal["IDENTITY", "SERVICE", "BEHAVIOUR"]
-    sensitivity: Literal["OPEN", "INTERNAL", "SENSITIVE"] = "INTERNAL"
+    sensitivity: Literal["OPEN", "RESTRICTED", "SENSITIVE"] = "RESTRICTED"
     validity_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     needs_consent: bool = False
 

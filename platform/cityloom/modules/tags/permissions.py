@@ -10,14 +10,14 @@ STAFF = (*ADMINISTRATOR, "street_lead", "community_worker")
 FIELD = (*STAFF, "grid_lead", "grid_worker")
 READERS = (*FIELD, "analyst", "integrator")
 
-READ, INTERNAL, SENSITIVE = "tags.tag.read", "tags.internal.read", "tags.sensitive.read"
+READ, RESTRICTED, SENSITIVE = "tags.tag.read", "tags.restricted.read", "tags.sensitive.read"
 ASSIGN, CHANGE, PUBLISH = "tags.tag.assign", "tags.tag.change", "tags.rule.publish"
 #: What it takes to see tags of a sensitivity, beside `READ`; whoever does not have it meets no such tag anywhere.
-GUARDED = {"INTERNAL": INTERNAL, "SENSITIVE": SENSITIVE}
+GUARDED = {"RESTRICTED": RESTRICTED, "SENSITIVE": SENSITIVE}
 
 PERMISSIONS = (
     Permission(READ, Text("查看标签", "See tags"), READERS),
-    Permission(INTERNAL, Text("查看内部标签", "See internal tags"), FIELD),
+    Permission(RESTRICTED, Text("查看受限标签", "See restricted tags"), FIELD),
     Permission(
         SENSITIVE, Text("查看敏感标签", "See sensitive tags"), (*ADMINISTRATOR, "street_lead", "community_worker")
     ),

@@ -23,7 +23,9 @@ class TagSensitivity(Enum):
     """See `models.SENSITIVITIES`."""
 
     OPEN = strawberry.enum_value("OPEN", description="Whoever sees tags at all: `tags.tag.read`.")
-    INTERNAL = strawberry.enum_value("INTERNAL", description="Who works with residents: `tags.internal.read` besides.")
+    RESTRICTED = strawberry.enum_value(
+        "RESTRICTED", description="Who works with residents: `tags.restricted.read` besides."
+    )
     SENSITIVE = strawberry.enum_value(
         "SENSITIVE", description="Few: `tags.sensitive.read` besides. Small counts are not told even to them."
     )

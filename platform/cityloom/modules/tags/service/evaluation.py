@@ -27,14 +27,20 @@ if TYPE_CHECKING:
 
     from cityloom.core.work import Work
 
-_TENANT = sa.bindparam("tenant", type_=sa.Uuid())
-_TAG = sa.bindparam("tag", type_=sa.Uuid())
-_NOW = sa.bindparam("now", type_=sa.DateTime(timezone=True))
-_TODAY = sa.bindparam("today", type_=sa.Date())
-_YEAR = sa.bindparam("year", type_=sa.Integer())
-_SENSITIVITY = sa.bindparam("sensitivity", type_=sa.Text())
-_HOUSEHOLDS = sa.bindparam("households", type_=sa.ARRAY(sa.Uuid()))
-_RESIDENTS = sa.bindparam("residents", type_=sa.ARRAY(sa.Uuid()))
+
+def _given(name: str, type_: Any) -> sa.BindParameter[Any]:  # noqa: ANN401 - a type of SQLAlchemy
+    """A parameter that is given when the statement is sent."""
+    return sa.bindparam(name, type_=type_, required=False)
+
+
+_TENANT = _given("tenant", sa.Uuid())
+_TAG = _given("tag", sa.Uuid())
+_NOW = _given("now", sa.DateTime(timezone=True))
+_TODAY = _given("today", sa.Date())
+_YEAR = _given("year", sa.Integer())
+_SENSITIVITY = _given("sensitivity", sa.Text())
+_HOUSEHOLDS = _given("households", sa.ARRAY(sa.Uuid()))
+_RESIDENTS = _given("residents", sa.ARRAY(sa.Uuid()))
 
 
 @dataclass(frozen=True, slots=True)
