@@ -300,8 +300,8 @@ def _rolled(
         keys.append(key if rolled is None else rolled(key))
     columns: list[Any] = [key.label(f"key {at}") for at, key in enumerate(keys)]
     for column in list(parts.c)[len(chosen) :]:
-        added = sa.func.bool_or(column) if column.name == "sensitive" else sa.func.sum(column)
-        columns.append(sa.cast(added, column.type).label(column.name))
+        total = sa.cast(sa.func.sum(column), sa.BigInteger())
+        columns.append((sa.func.bool_or(column) if column.name == "sensitive" else total).label(column.name))
     return confined(sa.select(*columns), parts).group_by(*keys), keys, sa.func.sum(parts.c.count)
 
 

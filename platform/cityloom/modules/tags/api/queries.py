@@ -70,5 +70,5 @@ class TagQuery:
             },
         },
         narrow=_now,
-        limit=10_000,
+        limit=2_000,
     )

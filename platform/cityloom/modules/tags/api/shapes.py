@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, exists, func, select, true
+from sqlalchemy import ARRAY, ColumnElement, Text, exists, func, select, true
 from sqlalchemy.orm import aliased
 
 from cityloom.access.api.shapes import Account
@@ -126,6 +126,7 @@ def _has(resident: type[ResidentModel], codes: ColumnElement[Any]) -> ColumnElem
             list[str],
             _has,
             "Who has one of the tags with these codes now. A tag that you may not see is as one that does not exist.",
+            sql_type=ARRAY(Text),
         )
     },
 )
