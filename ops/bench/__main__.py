@@ -13,6 +13,7 @@ import cases
 import decide
 import load
 import reads
+import registry
 import start
 import uvloop
 import webhooks
@@ -24,7 +25,15 @@ from cityloom.core import logs
 from cityloom.settings import Settings
 from cityloom.storage import storage
 
-NAMES = (*reads.BENCHES, "cases.lifecycle", "cases.boards", "access.decide", "start", "webhooks.fanout")
+NAMES = (
+    *reads.BENCHES,
+    "registry.reads",
+    "cases.lifecycle",
+    "cases.boards",
+    "access.decide",
+    "start",
+    "webhooks.fanout",
+)
 
 
 def main() -> None:
@@ -40,6 +49,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn")
     parser.add_argument("--connections", type=int, default=8, help="clients that ask at once")
     parser.add_argument("--cases", type=int, default=1_000_000, help="how many cases the city of `cases` has")
+    parser.add_argument("--keys", type=int, default=200, help="different keys of each question of `registry.reads`")
+    parser.add_argument("--records", type=int, default=0, help="residents of a second, larger city of `registry.reads`")
     parser.add_argument("--city", default="yanji", help="the pack that is measured")
     parser.add_argument("--scale", default="full", choices=("small", "full"), help="its demo population")
     parser.add_argument(
@@ -68,6 +79,10 @@ def main() -> None:
             settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name("bench-webhooks"))})
             with storage(settings) as admin_url:
                 uvloop.run(webhooks.run(settings, admin_url, min(given.rounds, 3)))
+        elif name == "registry.reads":
+            settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
+            with storage(settings) as admin_url:
+                _write(name, uvloop.run(_registry(settings, admin_url, given)))
     if any(name in reads.BENCHES for name in wanted):
         settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
         with storage(settings) as admin_url:
@@ -78,6 +93,11 @@ def _write(name: str, figures: dict[str, Any]) -> None:
     command = " ".join(["cityloom", "bench", *sys.argv[1:]])
     path = write(name, {"name": name, "environment": environment(), "command": command, **figures})
     console.print(f"  → {path.relative_to(path.parents[1])}", highlight=False)
+
+
+async def _registry(settings: Settings, admin_url: str, given: argparse.Namespace) -> dict[str, Any]:
+    city = await prepare(settings, admin_url, slug=given.city, scale=given.scale)
+    return await registry.run(settings, admin_url, city, keys=given.keys, records=given.records)
 
 
 async def _reads(settings: Settings, admin_url: str, names: list[str], given: argparse.Namespace) -> None:

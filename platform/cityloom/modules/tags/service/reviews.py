@@ -14,7 +14,7 @@ from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry.models import Household, Resident
 from cityloom.modules.tags import events
 from cityloom.modules.tags import models as m
-from cityloom.modules.tags.service.evaluation import Touched, apply_rule, apply_rule_to_all
+from cityloom.modules.tags.service.evaluation import Touched, apply_rule, apply_rule_to_all, slices_of
 from cityloom.modules.tags.service.rulebook import Rulebook, rulebook
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ async def apply_pending(work: Work) -> int:
 async def review_everybody(work: Work) -> int:
     """Hold everybody in the city against all rules, for example because a year has begun; answers how many rules."""
     book = await rulebook(work, is_locked=True)
-    tag_ids = book.tag_ids
+    tag_ids, slices = book.tag_ids, await slices_of(work)
     for code in book.order:
         tag, rule = book.tags[code], book.rows[code]
-        assigned, withdrawn = await apply_rule_to_all(work, tag, book.conditions[code], tag_ids)
+        assigned, withdrawn = await apply_rule_to_all(work, tag, book.conditions[code], tag_ids, slices)
         rule.is_pending, rule.evaluated_at = False, work.now()
         if assigned or withdrawn:
             _note(work, rule, assigned, withdrawn)
