@@ -53,7 +53,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("changed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("code ~ '^[a-z][a-z0-9_]{0,39}$'", name=op.f("ck_tags_code_formed")),
-        sa.CheckConstraint("sensitivity IN ('OPEN', 'RESTRICTED', 'SENSITIVE')", name=op.f("ck_tags_sensitivity_known")),
+        sa.CheckConstraint(
+            "sensitivity IN ('OPEN', 'RESTRICTED', 'SENSITIVE')", name=op.f("ck_tags_sensitivity_known")
+        ),
         sa.CheckConstraint("tag_class IN ('IDENTITY', 'SERVICE', 'BEHAVIOUR')", name=op.f("ck_tags_tag_class_known")),
         sa.CheckConstraint("validity_days BETWEEN 1 AND 36500", name=op.f("ck_tags_validity_in_range")),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_tags")),

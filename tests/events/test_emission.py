@@ -24,6 +24,7 @@ SILENT = {
     "areas.area_move_plan": "a preview",
     "areas.area_split_plan": "a preview",
     "cases.workflow_rehearse": "a rehearsal on nothing that is stored",
+    "tags.tag_rule_preview": "a preview",
     "webhooks.webhook_endpoint_dry_run": "a preview",
 }
 _DEEPEST = 8

@@ -25,10 +25,10 @@ _VERSION = "Counts changes: send it with a change, which is then refused if some
 def has_all(
     model: type[m.ResidentNameToken | m.BuildingToken], row_id: SQLColumnExpression[Any], tokens: ColumnElement[Any]
 ) -> ColumnElement[bool]:
-    """Whether a row has all tokens. The first one finds rows; the others are looked up of each that is found."""
+    """Whether a row has all tokens. The first one finds rows; all are looked up of each that is found."""
     token, other = aliased(model), aliased(model)
-    rest = func.unnest(cast(tokens, ARRAY(Text))[2:]).table_valued("token").render_derived()
-    lacking = exists().where(~exists().where(other.id == row_id, other.token == rest.c.token)).select_from(rest)
+    wanted = func.unnest(tokens).table_valued("token").render_derived()
+    lacking = exists().where(~exists().where(other.id == row_id, other.token == wanted.c.token)).select_from(wanted)
     found = select(token.id).where(token.token == cast(tokens, ARRAY(Text))[1])
     return row_id.in_(found) & ~lacking
 

@@ -35,7 +35,7 @@ async def _smallest(principal: Principal, services: dict[type, Any]) -> int:
     read=READ,
     # The catalogue is the whole city's; what is kept from a caller is kept by its sensitivity.
     scope=b.ScopeRule(rows=lambda _tag, _reach: true(), guard=b.Guard(m.Tag.sensitivity, GUARDED)),
-    orderings={"CODE": (m.Tag.code,)},
+    orderings={"CODE": b.Ordering((m.Tag.code,), "By `code`.", is_unique=True)},
 )
 class Tag(b.Node):
     """A tag (标签) of the city's own catalogue, which residents can have."""
