@@ -15,6 +15,7 @@ import decide
 import imports
 import load
 import reads
+import registry
 import scale
 import start
 import uvloop
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     *reads.BENCHES,
+    "registry.reads",
     "cases.lifecycle",
     "cases.boards",
     "access.decide",
@@ -57,6 +59,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a turn")
     parser.add_argument("--connections", type=int, default=8, help="clients that ask at once")
     parser.add_argument("--cases", type=int, default=1_000_000, help="how many cases the city of `cases` has")
+    parser.add_argument("--keys", type=int, default=200, help="different keys of each question of `registry.reads`")
+    parser.add_argument("--records", type=int, default=0, help="residents of a second, larger city of `registry.reads`")
     parser.add_argument("--city", default="yanji", help="the pack that is measured")
     parser.add_argument("--scale", default="full", choices=("small", "full"), help="its demo population")
     parser.add_argument("--divisions", type=Path, default=DIVISIONS, help="the division table of `scale`, as .csv.xz")
@@ -104,6 +108,12 @@ def _import(name: str, given: argparse.Namespace) -> None:
         _write(name, uvloop.run(imports.run(settings, admin_url, given.city, given.scale, min(given.rounds, 3))))
 
 
+def _registry_reads(name: str, given: argparse.Namespace) -> None:
+    settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
+    with storage(settings) as admin_url:
+        _write(name, uvloop.run(_registry(settings, admin_url, given)))
+
+
 @contextmanager
 def _stored(name: str) -> Iterator[tuple[Settings, str]]:
     """A database of the bench's own."""
@@ -121,6 +131,7 @@ _OTHERS: dict[str, Callable[[str, argparse.Namespace], None]] = {
     "webhooks.fanout": _webhooks,
     "scale.tenants": _scale,
     "registry.import": _import,
+    "registry.reads": _registry_reads,
 }
 
 
@@ -128,6 +139,11 @@ def _write(name: str, figures: dict[str, Any]) -> None:
     command = " ".join(["cityloom", "bench", *sys.argv[1:]])
     path = write(name, {"name": name, "environment": environment(), "command": command, **figures})
     console.print(f"  → {path.relative_to(path.parents[1])}", highlight=False)
+
+
+async def _registry(settings: Settings, admin_url: str, given: argparse.Namespace) -> dict[str, Any]:
+    city = await prepare(settings, admin_url, slug=given.city, scale=given.scale)
+    return await registry.run(settings, admin_url, city, keys=given.keys, records=given.records)
 
 
 async def _reads(settings: Settings, admin_url: str, names: list[str], given: argparse.Namespace) -> None:

@@ -79,13 +79,20 @@ async def prepare(settings: Settings, admin_url: str, *, slug: str, scale: str) 
             console.print(f"filling {slug} at scale {scale}: once, some minutes")
             await fill(opened.works, tenant_id, scale=scale)
             await _analyze(admin_url)
-        async with opened.works.begin(system_principal(tenant_id)) as work:
-            await begin_change(work)
-            await unbounded(work)
-            staff = {scope: await _staff(work, scope) for scope in ROLES}
         return City(
-            tenant_id, staff, await _count(opened, tenant_id, Resident), await _count(opened, tenant_id, Dwelling)
+            tenant_id,
+            await staff_of(opened, tenant_id),
+            await _count(opened, tenant_id, Resident),
+            await _count(opened, tenant_id, Dwelling),
         )
+
+
+async def staff_of(opened: Platform, tenant_id: UUID) -> dict[str, Staff]:
+    """Somebody of each scope in a city that has its population, signed in."""
+    async with opened.works.begin(system_principal(tenant_id)) as work:
+        await begin_change(work)
+        await unbounded(work)
+        return {scope: await _staff(work, scope) for scope in ROLES}
 
 
 async def _count(opened: Platform, tenant_id: UUID, model: type[Resident | Dwelling]) -> int:

@@ -24,6 +24,7 @@ SLICES = (
     "cityloom.modules.areas",
     "cityloom.modules.registry",
     "cityloom.modules.registry.imports",
+    "cityloom.modules.tags",
     "cityloom.modules.grid",
     "cityloom.modules.cases",
     "cityloom.open311",

@@ -28,6 +28,7 @@ SILENT = {
     "cases.workflow_rehearse": "a rehearsal on nothing that is stored",
     "registry.building_move_plan": "a preview",
     "registry.field_changes_submit": "each change in it tells of itself: tests/modules/registry/test_fieldwork.py",
+    "tags.tag_rule_preview": "a preview",
     "webhooks.webhook_endpoint_dry_run": "a preview",
 }
 _DEEPEST = 8

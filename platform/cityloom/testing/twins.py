@@ -137,6 +137,7 @@ async def plant(platform: Platform, app: Starlette, name: str, *, division: str 
     ):
         answer = await twin.ask("city_administrator", f"{{ {root}(first: 20) {{ edges {{ node {{ id }} }} }} }}")
         twin.ids[type_] = [edge["node"]["id"] for edge in answer[root]["edges"]]
+    await _tags(twin)
     headers = {"authorization": f"Bearer {bearers['grid_worker']}"}
     uploaded = await client.post("/files", content=picture(), headers=headers)
     twin.ids["File"] = [uploaded.json()["id"]]
@@ -154,6 +155,16 @@ async def _rows(twin: Twin) -> None:
     await twin.make(
         "importMappingSave", {"target": "registry", "name": twin.canary, "columns": columns}, "ImportMapping"
     )
+
+
+async def _tags(twin: Twin) -> None:
+    """One tag of each sensitivity for a resident, and a rule."""
+    for sensitivity in ("OPEN", "RESTRICTED", "SENSITIVE"):
+        given = {"titleZh": twin.canary, "titleEn": twin.canary, "tagClass": "SERVICE", "sensitivity": sensitivity}
+        tag = await twin.make("tagCreate", {"code": f"t_{sensitivity.lower()}", **given}, "Tag")
+        resident = twin.ids["Resident"][0]
+        await twin.make("residentTagAssign", {"residentId": resident, "tagId": tag}, "ResidentTag")
+    await twin.make("tagRulePublish", {"tagId": twin.ids["Tag"][0], "definition": {"age": {"from": 150}}}, "TagRule")
 
 
 async def _people(twin: Twin, area_id: str, at: int) -> None:

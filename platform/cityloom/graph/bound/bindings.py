@@ -59,13 +59,39 @@ class Reach(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Suppression:
+    """Small counts are not told: of groups that hold rows with these words, and fewer rows than `below`.
+
+    `below(principal, services)`, sync or async, answers the threshold of the caller's tenant.
+    """
+
+    words: tuple[str, ...]
+    below: Callable[[Any, Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Rows that take a further permission to see, by what a column says of them.
+
+    A row whose `column` holds one of these words is seen by who has the word's permission, where that is held (by the
+    column `area`; anywhere in the city if none is named). To everybody else it is absent: not read, found or counted.
+    With a `suppression`, those who may count them are not told small counts.
+    """
+
+    column: Column
+    permissions: Mapping[str, str]
+    area: Column | None = None
+    suppression: Suppression | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ScopeRule:
     """Which columns of a type decide whether a row is in a caller's scope.
 
     A dimension that is not named reaches no row. `rows(alias, reach)` is a condition of its own that reaches rows
     besides, for a type whose place is told by another table; a sub-select in it is confined to the tenant by the
     compiler, and not to what the caller may read of that table. It is not asked of who may read everywhere, unless the
-    type is `is_personal`: then nobody is above its rule.
+    type is `is_personal`: then nobody is above its rule. Whatever reaches a row, its `guard` has to let it be seen.
     """
 
     area: Column | None = None
@@ -73,6 +99,7 @@ class ScopeRule:
     owner: Column | None = None
     rows: Callable[[Any, Reach], ColumnElement[bool]] | None = None
     is_personal: bool = False
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +117,7 @@ class Match:
 
     `prepare(value, principal, services)`, sync or async, may change the value before it is bound, for example into a
     blind index; `sql_type` is then the type that it is bound as. `requires` names a permission without which the filter
-    is refused.
+    is refused; `module` is the slice that adds it to a type of a lower one.
     """
 
     type: Any
@@ -99,6 +126,7 @@ class Match:
     prepare: Callable[[Any, Any, Any], Any] | None = None
     sql_type: Any = None
     requires: str | None = None
+    module: str | None = None
 
 
 @dataclass(slots=True)
@@ -112,7 +140,7 @@ class BoundType:
     read: str | None
     scope: ScopeRule | None
     orderings: Mapping[str, Ordering]
-    matches: Mapping[str, Match]
+    matches: dict[str, Match]
     cls: type[Any]
     extensions: list[type[Any]] = field(default_factory=list)
     inputs: dict[str, type[Any]] = field(default_factory=dict)
@@ -121,6 +149,11 @@ class BoundType:
     def may_be_hidden(self) -> bool:
         """Whether some caller may not see some row."""
         return self.read is not None or self.scope is not None
+
+    @property
+    def guard(self) -> Guard | None:
+        """What takes more than the usual permission to see."""
+        return None if self.scope is None else self.scope.guard
 
 
 @dataclass(slots=True)
@@ -254,13 +287,14 @@ class Dimension:
     """Something to group by: an expression over the alias; `tag` turns it into global ids of that type.
 
     `shown` makes the key of a group from what was grouped by, once per group: for what an index holds in order but
-    nobody wants to read.
+    nobody wants to read. `rolled` adds groups up, once they are counted: by what it makes of a group's key.
     """
 
     sql: Callable[[Any], ColumnElement[Any]]
     description: str
     tag: str | None = None
     shown: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None
+    rolled: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None
 
 
 @dataclass(slots=True)

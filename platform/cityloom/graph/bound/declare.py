@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import strawberry
@@ -66,19 +67,20 @@ def bound(
     return wrap
 
 
-def extend(target: type[Any], *, module: str) -> Callable[[C], C]:
-    """Add fields to a bound type of a lower slice; must run before the first schema is built."""
+def extend(target: type[Any], *, module: str, matches: Mapping[str, bd.Match] | None = None) -> Callable[[C], C]:
+    """Add fields, and filters, to a bound type of a lower slice; must run before the first schema is built."""
 
     def wrap(cls: C) -> C:
         type_ = bd.bound_type_of(target)
         if type_ is None:
             raise DeclarationError(f"{cls.__name__}: {target!r} is no bound type, it cannot be extended")
-        if type_.inputs:
+        if type_.inputs.keys() & {"filter", "order"}:
             raise DeclarationError(
                 f"{cls.__name__}: {type_.name} was already used by a schema; import all modules first"
             )
         made = _part(cls, GraphPart("extension", module, target), type_)
         type_.extensions.append(made)
+        type_.matches.update({key: replace(match, module=module) for key, match in (matches or {}).items()})
         return made
 
     return wrap
@@ -154,7 +156,8 @@ def root_aggregate(
 ) -> Plain:
     """Counts, and sums of whole numbers, over all visible rows by declared dimensions. Annotate it `list[b.Group]`.
 
-    `figures` are aggregates of another kind, as percentiles: whole numbers with a description, null over no rows.
+    `figures` are aggregates of another kind, as percentiles: whole numbers with a description, null over no rows. Where
+    the guard of the type suppresses small counts, they are null, and the group says so.
     """
     dimensions = {
         key: value
@@ -167,9 +170,17 @@ def root_aggregate(
     amounts = {
         key: (over(value), f"The sum of {key.replace('_', ' ')} over the group.") for key, value in (sums or {}).items()
     }
+    if _suppresses(target.__bound__) and (sums or figures):
+        raise DeclarationError(f"{target.__name__}: a sum or figure would tell of a count that is not told")
+    if figures and any(dimension.rolled for dimension in dimensions.values()):
+        raise DeclarationError(f"{target.__name__}: figures of parts do not add up to those of the whole")
     return declare(
         bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit, prepare, figures or {}), description
     )
+
+
+def _suppresses(bound_type: BoundType) -> bool:
+    return bound_type.guard is not None and bound_type.guard.suppression is not None
 
 
 def _not_protected(target: type[Any], value: object) -> None:
@@ -209,6 +220,12 @@ def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
         "count": strawberry.field(description="How many rows the group has."),
     }
     types: dict[str, Any] = {"keys": list[str | None], "count": int}
+    if _suppresses(bound_type):
+        space["count"] = strawberry.field(description="How many rows the group has; null where that is not told.")
+        space["is_suppressed"] = strawberry.field(
+            description="Whether `count` is null because it is small: fewer than the city tells of sensitive things."
+        )
+        types |= {"count": int | None, "is_suppressed": bool}
     for name, (_, text) in binding.sums.items():
         space[name], types[name] = strawberry.field(description=text), BigInt
     for name, (_, text) in binding.figures.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 import strawberry
@@ -214,18 +215,38 @@ def argument(
     return strawberry.argument(description=description, name=name, metadata={"tags": tags} if tags else None)
 
 
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Marks an argument of `narrow` that no client gives: `prepare` answers an object for it.
+
+    `narrow` gets another with the same attributes, each bound as the type that is named here.
+    """
+
+    types: Mapping[str, bd.SqlType]
+
+
+def derived_of(narrow: bd.Narrow) -> dict[str, Mapping[str, bd.SqlType]]:
+    """The arguments of a `narrow` function that `prepare` works out, and the types of their attributes."""
+    hints = get_type_hints(narrow, include_extras=True)
+    return {
+        name: note.types for name, hint in hints.items() for note in get_args(hint)[1:] if isinstance(note, Derived)
+    }
+
+
 def dimension(
     sql: bd.Column | Callable[[Any], ColumnElement[Any]],
     description: str,
     *,
     tag: str | None = None,
     shown: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None,
+    rolled: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None,
 ) -> bd.Dimension:
     """Something to group by: a column or an expression over the alias; with `tag`, ids become global ids.
 
-    `shown` makes a group's key of what was grouped by, for example an area's id of its path.
+    `shown` makes a group's key of what was grouped by, for example an area's id of its path; `rolled` adds groups up
+    to fewer ones once their rows are counted, for example those of grids to those of their communities.
     """
-    return bd.Dimension(over(sql), description, tag, shown)
+    return bd.Dimension(over(sql), description, tag, shown, rolled)
 
 
 def over(sql: bd.Column | Callable[[Any], ColumnElement[Any]]) -> Callable[[Any], ColumnElement[Any]]:
@@ -309,8 +330,11 @@ def _narrow_arguments(narrow: bd.Narrow | None, aliases: int = 1) -> list[Strawb
         return []
     hints = get_type_hints(narrow, include_extras=True)
     found = []
+    derived = derived_of(narrow)
     for parameter in list(inspect.signature(narrow).parameters.values())[aliases:]:
         hint = hints.get(parameter.name)
+        if parameter.name in derived:
+            continue
         if hint is None:
             raise DeclarationError(f"{narrow.__qualname__}: the argument `{parameter.name}` needs an annotation")
         notes = (

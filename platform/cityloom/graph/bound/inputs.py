@@ -203,7 +203,7 @@ def _make_filter(bound: bd.BoundType) -> type[Any]:
     for key, match in bound.matches.items():
         fields[key] = (
             optional(match.type),
-            _filter(None, match.description, FilterBinding("match", match=match, module=bound.module)),
+            _filter(None, match.description, FilterBinding("match", match=match, module=match.module or bound.module)),
         )
     return input_type(name, f"Conditions on {bound.name}; all that are given must hold.", fields)
 

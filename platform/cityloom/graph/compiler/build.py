@@ -151,14 +151,31 @@ class Build:
         return self.levels[field]
 
     def _scope(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
-        if bound.read is None:
+        return [] if bound.read is None else [*self._held(bound, bound.read, alias), *self._guarded(bound, alias)]
+
+    def _guarded(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
+        """Rows that take a further permission are seen with it, where it is held; no others are."""
+        guard = bound.guard
+        if guard is None:
             return []
-        scope = self.granted(bound.read)
+        column, shut, ways = getattr(alias, guard.column.key), [], []
+        for word, permission in guard.permissions.items():
+            scope = self.granted(permission)
+            if scope is not None and (scope.everywhere or guard.area is None):
+                continue
+            shut.append(column != constant_text(word))
+            if scope is not None and guard.area is not None:
+                place = _Reach(self, permission, scope).areas(getattr(alias, guard.area.key))
+                ways.append(sa.and_(column == constant_text(word), place))
+        return [sa.or_(sa.and_(*shut), *ways)] if shut else []
+
+    def _held(self, bound: BoundType, permission: str, alias: Entity) -> list[ColumnElement[bool]]:
+        scope = self.granted(permission)
         if scope is None:
             return [sa.false()]
         if bound.scope is None or (scope.everywhere and not bound.scope.is_personal):
             return []
-        rule, reach = bound.scope, _Reach(self, bound.read, scope)
+        rule, reach = bound.scope, _Reach(self, permission, scope)
         ways: list[ColumnElement[bool]] = []
         if rule.area is not None and scope.areas:
             ways += reach.ranges(getattr(alias, rule.area.key))

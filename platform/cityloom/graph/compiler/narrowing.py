@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cityloom.graph.bound.bindings import Plain
+from cityloom.graph.bound.fields import derived_of
 from cityloom.graph.bound.inputs import plain_type
 from cityloom.graph.compiler.filters import id_param, is_enum, joined, sql_type, stored
 from cityloom.graph.compiler.values import Value, arguments
@@ -45,7 +46,7 @@ def asked_for(
         for name, (argument, value) in asked.items()
         if name in own and value is not None and not value.is_null
     }
-    missing = dict.fromkeys(own - here.keys())
+    missing = dict.fromkeys(own - here.keys() - derived_of(condition).keys())
     return {name: _value(build, argument, value) for name, (argument, value) in here.items()}, missing
 
 

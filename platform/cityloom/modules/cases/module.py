@@ -17,6 +17,7 @@ from cityloom.modules.cases.api.shapes import (
     CaseTracking,
     CaseTrackingStep,
     Matter,
+    ResidentCases,
     Workflow,
     WorkflowState,
 )
@@ -34,13 +35,13 @@ MODULE = Module(
         "事项目录、流程、上报、派单、办理、验收与计时:从发现到销号的闭环。",
         "The matter catalogue, workflows, intake, handling and clocks: from report to closure.",
     ),
-    needs=("areas", "grid"),
+    needs=("areas", "registry", "grid"),
     settings=CasesSettings,
     permissions=PERMISSIONS,
     tenant_api=GraphApi(
         queries=(CasesQuery,),
         mutations=(CasesMutation,),
-        extensions=(AreaCases,),
+        extensions=(AreaCases, ResidentCases),
         types=(
             Case,
             CaseStep,

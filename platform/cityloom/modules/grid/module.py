@@ -10,6 +10,7 @@ from cityloom.modules.grid.api.results import (
     Award,
     AwardKind,
     DailyReport,
+    ResidentVisits,
     Score,
     ScoreAppeal,
     ScoreFormula,
@@ -51,7 +52,7 @@ MODULE = Module(
     tenant_api=GraphApi(
         queries=(GridQuery,),
         mutations=(GridMutation,),
-        extensions=(AreaGrid,),
+        extensions=(AreaGrid, ResidentVisits),
         types=(
             Post,
             PostStaffing,

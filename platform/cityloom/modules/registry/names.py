@@ -23,9 +23,17 @@ def tokens(name: str) -> set[str]:
     return {text[i : i + 2] for i in range(len(text) - 1)} or ({text} if text else set())
 
 
+def place_tokens(*texts: str | None) -> set[str]:
+    """The pairs of neighbouring characters of what a place is called, and of its address."""
+    return set().union(*(tokens(text) for text in texts if text))
+
+
 def search_tokens(term: str) -> list[str]:
-    """What a name must have for the term to be part of it; refuses (`SearchTooShort`) a single character."""
+    """What a name must have for the term to be part of it, the last pair first; refuses (`SearchTooShort`) a character.
+
+    Family names come first and are few, so that the last pair is had by fewer people than the first.
+    """
     text = normal(term)[:_LONGEST_SEARCH]
     if len(text) < _SHORTEST:
         raise SearchTooShort(path=("search",))
-    return sorted(tokens(text))
+    return list(dict.fromkeys(text[at : at + 2] for at in reversed(range(len(text) - 1))))

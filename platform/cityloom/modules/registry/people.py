@@ -67,13 +67,8 @@ def birth_columns(keys: TenantKeys, row_id: UUID, born_on: date | None) -> dict[
     return {"birth_on": keys.seal(TABLE, "birth_on", row_id, born_on.isoformat()), "birth_year": born_on.year}
 
 
-def identity_index(keys: TenantKeys, value: str) -> bytes:
-    """What is stored for a number; refuses (`InvalidIdentityNumber`)."""
-    return index_of_identity(keys, check_identity_number(value, path=("identityNumber",)))
-
-
 def index_of_identity(keys: TenantKeys, number: str) -> bytes:
-    """The same for a number that was checked."""
+    """What is stored for a number that was checked."""
     return keys.blind_index(TABLE, "identity_number", number)
 
 

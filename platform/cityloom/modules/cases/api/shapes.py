@@ -25,6 +25,7 @@ from cityloom.modules.cases.api.words import (
     MatterAdmission,
 )
 from cityloom.modules.cases.flow import VERBS
+from cityloom.modules.registry.api.shapes import Resident
 
 if TYPE_CHECKING:
     from cityloom.modules.areas.models import Area as AreaModel
@@ -378,4 +379,15 @@ class AreaCases:
     closure_seconds_p90: b.BigInt | None = b.expression(
         lambda area: _percentile(area, "closure_seconds", 0.9),
         "Nine in ten of the closed cases in it were closed within so many seconds.",
+    )
+
+
+@b.extend(Resident, module="cases")
+class ResidentCases:
+    """What a resident has reported."""
+
+    reported_cases: b.Connection[Case] = b.connection(
+        lambda resident, case: case.reporter_id == resident.account_id,
+        "The cases that they reported with their own account.",
+        filterable=False,
     )

@@ -266,3 +266,14 @@ class Award(b.Node):
     revoked_at: datetime | None = b.column(m.Award.revoked_at, "When it was taken back; null: it was not.")
     revoked_reason: str | None = b.column(m.Award.revoked_reason, "Why it was taken back.")
     version: int = b.column(m.Award.version, VERSION)
+
+
+@b.extend(Resident, module="grid")
+class ResidentVisits:
+    """Who came to see a resident."""
+
+    visits: b.Connection[Visit] = b.connection(
+        lambda resident, visit: visit.household_id == resident.household_id,
+        "The visits to the household that they belong to.",
+        filterable=False,
+    )

@@ -6,11 +6,12 @@ somewhere is locked FOR SHARE, so that it cannot move away meanwhile.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sqlalchemy import ColumnElement, func, select, update
 
 from cityloom.core.constraints import refusing
+from cityloom.core.database import Base
 from cityloom.core.events import AuditEntry
 from cityloom.modules.areas.service import demand_version
 from cityloom.modules.registry import models as m
@@ -19,6 +20,8 @@ from cityloom.modules.registry.service import custom
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from sqlalchemy import Table
 
     from cityloom.core.work import Work
 
@@ -208,6 +211,7 @@ def _residents(which: ColumnElement[bool]) -> Carried:
     return [
         *_vehicles(m.Vehicle.resident_id.in_(residents)),
         (m.ResidentStay, m.ResidentStay.resident_id.in_(residents)),
+        *((model, model.resident_id.in_(residents)) for model in _lying_with_residents()),
         (m.Resident, which),
     ]
 
@@ -229,6 +233,15 @@ def _vehicles(which: ColumnElement[bool]) -> Carried:
 async def _relocate(work: Work, carried: Carried, area_id: UUID, area_path: str) -> None:
     for model, which in carried:
         await _place(work, model, which, area_id, area_path)
+
+
+def _lying_with_residents() -> list[type[Any]]:
+    """Tables of slices that this one has never heard of: `info={"lies_with": "residents"}`."""
+    return [
+        mapper.class_
+        for mapper in Base.registry.mappers
+        if cast("Table", mapper.local_table).info.get("lies_with") == m.Resident.__tablename__
+    ]
 
 
 async def _place(work: Work, model: type[Any], which: ColumnElement[bool], area_id: UUID, area_path: str) -> None:

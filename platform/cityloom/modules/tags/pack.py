@@ -1,0 +1,127 @@
+"""Tags in a tenant pack: the catalogue `tags.csv`, and `tag_rules/<code of a tag>.toml` with one condition `when`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import delete, select
+
+from cityloom.core.constraints import refusing
+from cityloom.core.errors import Refusal
+from cityloom.modules.tags import models as m
+from cityloom.modules.tags import rules
+from cityloom.modules.tags.errors import REFUSALS
+from cityloom.modules.tags.service.catalogue import carry_sensitivity
+from cityloom.modules.tags.service.rulebook import demand_known, end_rule
+from cityloom.tenancy.packs import CsvTable, PackPart, PackRow, TomlFolder
+
+if TYPE_CHECKING:
+    from cityloom.core.work import Work
+    from cityloom.tenancy.packs import Difference, Differences, Pack, Problems
+    from cityloom.tenancy.packs.parts import Rows
+
+Code = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Title = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class TagRow(PackRow):
+    """One tag; `validity_days` is how long it is valid where nothing else is said, nothing: until it is withdrawn."""
+
+    code: Code
+    title_zh: Title
+    title_en: Title
+    tag_class: Literal["IDENTITY", "SERVICE", "BEHAVIOUR"]
+    sensitivity: Literal["OPEN", "RESTRICTED", "SENSITIVE"] = "RESTRICTED"
+    validity_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
+    needs_consent: bool = False
+
+
+class RuleRow(PackRow):
+    """The rule of a tag; `when` is a condition, see `cityloom.modules.tags.rules`."""
+
+    code: Code
+    when: dict[str, Any]
+
+
+TAGS = CsvTable("tags.csv", TagRow, key=("code",))
+RULES = TomlFolder("tag_rules", RuleRow, key=("code",))
+
+
+class TagPart(PackPart):
+    """See `cityloom.tenancy.packs.PackPart`."""
+
+    name = "tags"
+    tables = (TAGS, RULES)
+
+    def check(self, pack: Pack, problems: Problems) -> None:
+        """Rules are whole, of tags that there are and need no consent, and stand on no circle."""
+        tags = {entry.row.code: entry.row for entry in pack.entries(TAGS)}
+        conditions: dict[str, rules.Condition] = {}
+        for entry in pack.entries(RULES):
+            tag = tags.get(entry.row.code)
+            if tag is None:
+                problems.add(entry, "code", zh="tags.csv 中没有该标签", en="tags.csv has no such tag")
+            elif tag.needs_consent:
+                problems.add(
+                    entry, "code", zh="须经同意的标签不能由规则赋予", en="a tag that needs consent can have no rule"
+                )
+            try:
+                condition = rules.parse(entry.row.when)
+                demand_known(rules.codes_in(condition), tags)
+                conditions[entry.row.code] = condition
+                rules.in_order(conditions)
+            except Refusal as refusal:
+                problems.add(entry, "when", zh=refusal.message("zh"), en=refusal.message("en"))
+                conditions.pop(entry.row.code, None)
+
+    async def read(self, work: Work) -> Rows:
+        """The catalogue and its rules as they are now."""
+        tags = {tag.id: tag for tag in await work.session.scalars(select(m.Tag))}
+        found = await work.session.scalars(select(m.TagRule))
+        return {
+            TAGS: [TagRow.model_validate(tag, from_attributes=True) for tag in tags.values()],
+            RULES: [RuleRow(code=tags[rule.tag_id].code, when=rule.definition) for rule in found],
+        }
+
+    async def write(self, work: Work, differences: Differences) -> None:
+        """Make it so; refuses (`TagInUse`) to remove a tag that somebody has or had."""
+        await _write_tags(work, differences[TAGS])
+        await _write_rules(work, differences[RULES])
+        async with refusing(work, REFUSALS):
+            gone = [row.code for row in differences[TAGS].removed]
+            await work.session.execute(delete(m.Tag).where(m.Tag.code.in_(gone)))
+
+
+async def _write_tags(work: Work, tags: Difference[TagRow]) -> None:
+    work.session.add_all(
+        m.Tag(version=1, created_at=work.now(), changed_at=work.now(), **row.model_dump()) for row in tags.added
+    )
+    await work.session.flush()
+    for old, row in tags.changed:
+        tag = await work.session.scalar(select(m.Tag).where(m.Tag.code == row.code).with_for_update())
+        if tag is None:
+            continue
+        if old.sensitivity != row.sensitivity:
+            await carry_sensitivity(work, tag, row.sensitivity)
+        for key, value in row.model_dump(exclude={"code"}).items():
+            setattr(tag, key, value)
+        tag.version, tag.changed_at = tag.version + 1, work.now()
+    await work.session.flush()
+
+
+async def _write_rules(work: Work, found: Difference[RuleRow]) -> None:
+    known = await work.session.execute(select(m.Tag.code, m.Tag.id))
+    tags = {row.code: row.id for row in known.all()}
+    query = select(m.TagRule).with_for_update()
+    present = {rule.tag_id: rule for rule in await work.session.scalars(query)}
+    for row in found.removed:
+        await end_rule(work, present[tags[row.code]])
+    for row in (*found.added, *(new for _, new in found.changed)):
+        rule = present.get(tags[row.code])
+        if rule is None:
+            rule = m.TagRule(tag_id=tags[row.code], edition=0, version=0, created_at=work.now())
+            work.session.add(rule)
+        rule.definition, rule.edition, rule.version = row.when, rule.edition + 1, rule.version + 1
+        rule.is_pending, rule.changed_at = True, work.now()
+    await work.session.flush()

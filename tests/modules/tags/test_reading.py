@@ -1,0 +1,166 @@
+"""What may not be seen of tags is as if it was not there; small counts of sensitive ones are not told; the portrait."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cityloom.core.principal import Scope, subtree
+from cityloom.testing.rights import ALL, StatedRights, principal
+from tests.modules.tags.conftest import READS
+
+if TYPE_CHECKING:
+    from cityloom.core.principal import Principal
+    from cityloom.testing.front import Front
+    from tests.modules.tags.conftest import Street
+
+PORTRAIT = (Path(__file__).parents[2] / "bench" / "portrait.graphql").read_text("utf-8")
+STATS = "query($by: [TagStatsBy!]!) { tagStats(by: $by) { keys count isSuppressed } }"
+#: Every way to come across a tag.
+EVERYWHERE = """query($id: ID!, $tag: ID!, $row: ID!, $codes: [String!]!) {
+  tag(id: $tag) { code } tags { totalCount nodes { code rule { id } } }
+  byNode: node(id: $row) { id ... on ResidentTag { source tag { code } } }
+  resident(id: $id) { tags { tag { code } source } tagHistory { totalCount nodes { tag { code } } } }
+  with: residents(where: {hasTag: $codes}) { totalCount nodes { id } }
+  without: residents(where: {not: {hasTag: $codes}}) { totalCount nodes { id } }
+  either: residents(where: {or: [{hasTag: $codes}, {hasTag: ["plain"]}]}) { totalCount }
+  tagStats(by: [TAG, AREA]) { keys count isSuppressed }
+  all: tagStats(by: []) { count isSuppressed }
+  these: tagStats(by: [AREA_DEPTH_2], codes: $codes) { keys count isSuppressed }
+}"""
+
+
+@pytest.mark.parametrize("code", ["kept", "secret"])
+async def test_a_hidden_tag_is_as_one_that_does_not_exist(
+    front: Front, street: Street, other: Street, code: str
+) -> None:
+    """The same questions to a city where nobody has the tag, and to one where somebody has it that may not be seen."""
+    answers = []
+    for town in (street, other):
+        await town.assign("s1c1g10", "plain")
+        (row,) = await town.assign("s1c1g10", code) if town is street else await town.assign("s1c1g11", "plain")
+        if town is other:
+            async with town.works.begin(town.tree.administrator) as work:
+                from cityloom.modules.tags import service
+
+                await service.withdraw_from_many(
+                    work, resident_ids=[town.people["s1c1g11"].id], tag_id=town.tags["plain"].id
+                )
+        caller = town.reader(*({"tags.sensitive.read"} if code == "kept" else {"tags.restricted.read"}))
+        given = {
+            "id": town.person("s1c1g10"),
+            "tag": town.tag(code),
+            "row": town.id("row", row.id),
+            "codes": [code, "nonsense"],
+        }
+        if town is other:
+            given["codes"] = ["nonsense"]
+            given["row"] = town.id("tag", row.id)
+        answers.append((town, await front.data(caller, EVERYWHERE, given)))
+    (here, one), (there, none) = answers
+    named = {here.person(n): n for n in here.people} | {there.person(n): n for n in there.people}
+    named |= {here.tag(c): c for c in here.tags} | {there.tag(c): c for c in there.tags}
+    named |= {here.tree.global_id(a): a for a in here.tree.areas} | {
+        there.tree.global_id(a): a for a in there.tree.areas
+    }
+    assert plain(one, named) == plain(none, named)
+    assert one["tag"] is None
+    assert one["byNode"] is None
+    assert one["with"]["totalCount"] == 0
+    assert one["without"]["totalCount"] == len(here.people)
+    # Who may see it comes across it in each of these ways.
+    seen = await front.data(
+        here.tree.administrator,
+        EVERYWHERE,
+        {"id": here.person("s1c1g10"), "tag": here.tag(code), "row": answers_row(here), "codes": [code]},
+    )
+    assert seen["tag"] == {"code": code}
+    assert {row["tag"]["code"] for row in seen["resident"]["tags"]} == {"plain", code}
+    assert [node["id"] for node in seen["with"]["nodes"]] == [here.person("s1c1g10")]
+
+
+def answers_row(street: Street) -> str:
+    return street.person("s1c1g10")
+
+
+def plain(value: Any, named: dict[str, str]) -> Any:
+    """An answer with names in place of the two cities' ids, lists in one order and without the catalogue's length."""
+    if isinstance(value, dict):
+        return {key: plain(item, named) for key, item in value.items()}
+    if isinstance(value, list):
+        return sorted((plain(item, named) for item in value), key=str)
+    return named.get(value, value) if isinstance(value, str) else value
+
+
+async def test_a_sensitive_tag_is_seen_where_the_right_is_held(front: Front, street: Street) -> None:
+    for person in ("s1c1g10", "s1c2g10", "s2c1g10"):
+        await street.assign(person, "plain", "secret")
+    here = Scope(areas=(subtree(street.tree.areas["s1c1"].path), subtree(street.tree.areas["s2"].path)))
+    rights = StatedRights({**dict.fromkeys((*READS, "tags.tag.read"), ALL), "tags.sensitive.read": here})
+    caller = principal(street.tree.tenant_id, rights)
+    found = await front.data(
+        caller, '{ residents(where: {hasTag: ["secret"]}) { nodes { id tags { tag { code } } } } }'
+    )
+    assert {node["id"] for node in found["residents"]["nodes"]} == {street.person("s1c1g10"), street.person("s2c1g10")}
+    counted = await front.data(caller, STATS, {"by": ["TAG"]})
+    assert {(*row["keys"], row["count"], row["isSuppressed"]) for row in counted["tagStats"]} == {
+        (street.tag("plain"), 3, False),
+        (street.tag("secret"), None, True),
+    }
+
+
+async def test_small_counts_of_sensitive_tags_are_not_told(front: Front, street: Street) -> None:
+    await street.household("many", "s1c1g2", *([1990] * 6))
+    for at in range(6):
+        await street.assign(f"many{at}", "secret", *(["plain"] if at < 2 else []))
+    for person in ("s1c2g10", "s2c1g10"):
+        await street.assign(person, "secret")
+    caller = street.reader("tags.sensitive.read", "tags.restricted.read")
+    counted = await front.data(caller, STATS, {"by": ["TAG", "AREA_DEPTH_2"]})
+    places = {street.tree.global_id(name): name for name in street.tree.areas} | {street.tag(c): c for c in street.tags}
+    told = {
+        tuple(places[key] for key in row["keys"]): (row["count"], row["isSuppressed"]) for row in counted["tagStats"]
+    }
+    assert told == {
+        ("secret", "s1c1"): (6, False),
+        ("secret", "s1c2"): (None, True),
+        ("secret", "s2c1"): (None, True),
+        ("plain", "s1c1"): (2, False),
+    }
+    # Deeper than anything lies there is nothing to add up to; at the top everything is one group.
+    deep = await front.data(caller, STATS, {"by": ["AREA_DEPTH_5"]})
+    assert deep["tagStats"] == [{"keys": [None], "count": 10, "isSuppressed": False}]
+    # In the order of their size, those that are not told come last, whatever their size.
+    order = [row["count"] for row in counted["tagStats"]]
+    assert order[2:] == [None, None]
+
+
+async def test_the_portrait_is_one_question_under_the_viewers_rights(front: Front, street: Street) -> None:
+    await street.assign("s1c1g10", "plain", "kept", "secret")
+    answer = await front.ask(street.tree.administrator, PORTRAIT, {"id": street.person("s1c1g10")})
+    assert "errors" not in answer
+    whole = answer["data"]["resident"]
+    assert {tag["tag"]["code"] for tag in whole["tags"]} == {"plain", "kept", "secret"}
+    assert len(whole["household"]["residents"]["nodes"]) == 2
+    assert whole["household"]["dwelling"]["building"]["name"] == "3号楼"
+    worker: Principal = street.reader("tags.restricted.read", at="s1c1g1")
+    seen = (await front.ask(worker, PORTRAIT, {"id": street.person("s1c1g10")}))["data"]["resident"]
+    assert {tag["tag"]["code"] for tag in seen["tags"]} == {"plain", "kept"}
+    assert [node["tag"]["code"] for node in seen["tagHistory"]["nodes"]] == ["plain", "kept"]
+    assert seen["visits"]["nodes"] == []
+    elsewhere = street.reader(at="s2c1g1")
+    assert (await front.ask(elsewhere, PORTRAIT, {"id": street.person("s1c1g10")}))["data"]["resident"] is None
+
+
+async def test_tags_go_where_their_resident_goes(front: Front, street: Street) -> None:
+    from cityloom.modules.registry import service as registry
+
+    await street.assign("s1c1g10", "plain")
+    await street.assign("s1c2g10", "plain")
+    async with street.works.begin(street.tree.administrator) as work:
+        await registry.move_household(work, street.households["s1c1g1"], street.dwellings["s2c1g1"])
+        await registry.move_resident(work, street.people["s1c2g10"].id, street.households["s2c1g1"])
+    counted = await front.data(street.reader(), STATS, {"by": ["AREA"]})
+    assert counted["tagStats"] == [{"keys": [street.tree.global_id("s2c1g1")], "count": 2, "isSuppressed": False}]
