@@ -122,7 +122,8 @@ async def test_what_was_answered_is_forgotten_when_it_was_kept_long_enough(
         assert (await kind.count(work, before), await kind.count(work, clock.now())) == (0, 1)
         assert await kind.let_go(work, clock.now(), 10) == 1
     async with works.begin(alder.administrator) as work:
-        visit, change = (await work.session.execute(select(m.Visit, m.VisitChange))).one()
+        visit = (await work.session.scalars(select(m.Visit))).one()
+        change = (await work.session.scalars(select(m.VisitChange))).one()
         assert (visit.outcome, visit.answers, visit.note, change.note) == ("MET", {}, None, None)
         assert await kind.count(work, clock.now()) == 0
 
