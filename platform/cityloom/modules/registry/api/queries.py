@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Text, func, or_, select, union_all
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Text, Uuid, func, or_, select
 from sqlalchemy.orm import aliased
 
 from cityloom.core.database import AreaScoped
@@ -13,7 +13,7 @@ from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident, has_all
+from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident
 from cityloom.modules.registry.finding import recognise
 from cityloom.tenancy.keys import KeyRing
 
@@ -59,16 +59,30 @@ def _found(
 ) -> ColumnElement[bool]:
     """Residents by whatever the text means: a part that it cannot mean is null, finds nobody and costs nothing."""
     by_number, by_phone, by_name, by_place, by_door = (aliased(m.Resident) for _ in range(5))
+    named = _with_all(m.ResidentNameToken, wanted.name).subquery()
+    called = _with_all(m.BuildingToken, wanted.place).subquery()
     ways = (
         select(by_number.id).where(by_number.identity_index == wanted.identity),
         select(by_phone.id).where(by_phone.phone_index == wanted.phone),
-        select(by_name.id).where(has_all(m.ResidentNameToken, by_name.id, wanted.name)),
+        select(by_name.id).where(by_name.id == named.c.id),
         _behind(
             by_place, wanted, lambda dwelling: or_(wanted.number.is_(None), dwelling.number == wanted.number)
-        ).where(has_all(m.BuildingToken, m.Dwelling.building_id, wanted.place)),
+        ).where(m.Dwelling.building_id == called.c.id),
         _behind(by_door, wanted, lambda dwelling: dwelling.number == wanted.door),
     )
-    return within(row, area) & row.id.in_(union_all(*ways))
+    # Arrays, not a UNION: each way is planned by itself, and one that cannot be meant is not gone at all.
+    first, *rest = (func.array(way.scalar_subquery(), type_=ARRAY(Uuid())) for way in ways)
+    found: Any = first
+    for way in rest:
+        found = func.array_cat(found, way, type_=ARRAY(Uuid()))
+    return within(row, area) & (row.id == func.any(found))
+
+
+def _with_all(model: type[m.ResidentNameToken | m.BuildingToken], tokens: ColumnElement[Any]) -> Select[Any]:
+    """The ids of what has all tokens."""
+    token = aliased(model)
+    found = select(token.id).where(token.token == func.any(tokens)).group_by(token.id)
+    return found.having(func.count() == func.cardinality(tokens))
 
 
 def _behind(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, SQLColumnExpression, Text, cast, exists, func, select
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Text, cast, func, select
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import Grouping
 
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import Area, end_of
@@ -22,15 +23,14 @@ if TYPE_CHECKING:
 _VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
 
 
-def has_all(
-    model: type[m.ResidentNameToken | m.BuildingToken], row_id: SQLColumnExpression[Any], tokens: ColumnElement[Any]
-) -> ColumnElement[bool]:
-    """Whether a row has all tokens. The first one finds rows; all are looked up of each that is found."""
-    token, other = aliased(model), aliased(model)
-    wanted = func.unnest(tokens).table_valued("token").render_derived()
-    lacking = exists().where(~exists().where(other.id == row_id, other.token == wanted.c.token)).select_from(wanted)
-    found = select(token.id).where(token.token == cast(tokens, ARRAY(Text))[1])
-    return row_id.in_(found) & ~lacking
+def _has_all(resident: type[m.Resident], tokens: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Names that have all tokens. The first one finds them in the order of ids; of each all are counted."""
+    token, other = aliased(m.ResidentNameToken), aliased(m.ResidentNameToken)
+    # In brackets: `$1::text[][1]` would be another type.
+    first: ColumnElement[str] = Grouping(cast(tokens, ARRAY(Text)))[1]
+    held = select(func.count()).select_from(other).where(other.id == token.id, other.token == func.any(tokens))
+    found = select(token.id).where(token.token == first, held.scalar_subquery() == func.cardinality(tokens))
+    return resident.id.in_(found)
 
 
 def _tokens(term: str, _principal: Principal, _services: dict[type, Any]) -> list[str]:
@@ -146,7 +146,7 @@ class Household(b.Node):
     matches={
         "search": b.Match(
             str,
-            lambda resident, tokens: has_all(m.ResidentNameToken, resident.id, tokens),
+            _has_all,
             "Names that contain this, two characters or more: `小明` finds 王小明. Finds an index at any size.",
             prepare=_tokens,
             sql_type=ARRAY(Text),
