@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Text, Uuid, func, or_, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
 from cityloom.core.database import AreaScoped
@@ -14,13 +13,6 @@ from cityloom.modules.areas.api.shapes import end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident
-from cityloom.modules.registry.finding import recognise
-from cityloom.tenancy.keys import KeyRing
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from cityloom.core.principal import Principal
 
 
 def within(
@@ -35,72 +27,6 @@ def within(
     high: Any = select(end_of(top.path)).where(top.id == area).scalar_subquery()
     inside: ColumnElement[bool] = (row.area_path >= low) & (row.area_path < high)
     return inside
-
-
-#: What `_recognised` answers, as it is bound.
-_WANTED = b.Derived(
-    {
-        "identity": LargeBinary(),
-        "phone": LargeBinary(),
-        "name": ARRAY(Text),
-        "place": ARRAY(Text),
-        "units": ARRAY(Text),
-        "number": Text(),
-        "door": Text(),
-    }
-)
-
-
-def _found(
-    row: type[m.Resident],
-    wanted: Annotated[SimpleNamespace, _WANTED],
-    text: Annotated[str, b.argument("What was typed: at most 100 characters count.")],  # noqa: ARG001 - `_recognised` reads it
-    area: Annotated[b.ID | None, b.argument("Only who lives in this area, at any depth.", of="area")] = None,
-) -> ColumnElement[bool]:
-    """Residents by whatever the text means: a part that it cannot mean is null, finds nobody and costs nothing."""
-    by_number, by_phone, by_name, by_place, by_door = (aliased(m.Resident) for _ in range(5))
-    named = _with_all(m.ResidentNameToken, wanted.name).subquery()
-    called = _with_all(m.BuildingToken, wanted.place).subquery()
-    ways = (
-        select(by_number.id).where(by_number.identity_index == wanted.identity),
-        select(by_phone.id).where(by_phone.phone_index == wanted.phone),
-        select(by_name.id).where(by_name.id == named.c.id),
-        _behind(
-            by_place, wanted, lambda dwelling: or_(wanted.number.is_(None), dwelling.number == wanted.number)
-        ).where(m.Dwelling.building_id == called.c.id),
-        _behind(by_door, wanted, lambda dwelling: dwelling.number == wanted.door),
-    )
-    # Arrays, not a UNION: each way is planned by itself, and one that cannot be meant is not gone at all.
-    first, *rest = (func.array(way.scalar_subquery(), type_=ARRAY(Uuid())) for way in ways)
-    found: Any = first
-    for way in rest:
-        found = func.array_cat(found, way, type_=ARRAY(Uuid()))
-    return within(row, area) & (row.id == func.any(found))
-
-
-def _with_all(model: type[m.ResidentNameToken | m.BuildingToken], tokens: ColumnElement[Any]) -> Select[Any]:
-    """The ids of what has all tokens."""
-    token = aliased(model)
-    found = select(token.id).where(token.token == func.any(tokens)).group_by(token.id)
-    return found.having(func.count() == func.cardinality(tokens))
-
-
-def _behind(
-    resident: type[m.Resident], wanted: SimpleNamespace, is_door: Callable[[Any], ColumnElement[bool]]
-) -> Select[Any]:
-    """Residents of the dwellings behind a door."""
-    household = aliased(m.Household)
-    return select(resident.id).where(
-        resident.household_id == household.id,
-        household.dwelling_id == m.Dwelling.id,
-        is_door(m.Dwelling),
-        or_(wanted.units.is_(None), m.Dwelling.unit == func.any(wanted.units)),
-    )
-
-
-async def _recognised(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> dict[str, Any]:
-    keys = await services[KeyRing].of(principal.tenant_id)
-    return {**given, "wanted": recognise(keys, given["text"])}
 
 
 def area_at(path: ColumnElement[str]) -> ColumnElement[Any]:
@@ -139,13 +65,6 @@ class RegistryQuery:
     resident: Resident | None = b.root_one(Resident, "One resident by their id.")
     residents: b.Connection[Resident] = b.root_connection(
         Resident, "The residents that the caller can see.", narrow=within
-    )
-    resident_search: b.Connection[Resident] = b.root_connection(
-        Resident,
-        "Residents by what somebody types: a whole identity number or phone number; part of a name, two characters or"
-        " more; or where they live, as in `3号楼 301` or `向阳社区 3号楼 2单元301室`.",
-        narrow=_found,
-        prepare=_recognised,
     )
     resident_stats: list[b.Group] = b.root_aggregate(
         Resident,

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sqlalchemy import delete
-
 from cityloom.modules.areas.service import checked_centre
 from cityloom.modules.areas.tree import place_in
-from cityloom.modules.registry import events, names
+from cityloom.modules.registry import events
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.service import chain
 
@@ -55,7 +53,6 @@ async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[
     work.authorise("registry.building.create", area_path=area.path)
     building = m.Building(area_id=area.id, area_path=area.path, **_building_values(values))
     await chain.insert(work, "registry.building.create", building)
-    await _write_tokens(work, building)
     work.emit(events.BuildingCreated(subject_id=building.id, area_path=area.path, code=building.code))
     return building
 
@@ -67,10 +64,7 @@ async def change_building(
     action = "registry.building.change"
     building = await chain.reach(work, m.Building, building_id, action, version=version)
     checked = _building_values(values)
-    former = building.name, building.address
     if await chain.write(work, action, building, checked):
-        if (building.name, building.address) != former:
-            await _write_tokens(work, building)
         fields = tuple(sorted(values))
         work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
     return building
@@ -163,13 +157,6 @@ async def move_dwelling(
         )
     )
     return dwelling
-
-
-async def _write_tokens(work: Work, building: m.Building) -> None:
-    await work.session.execute(delete(m.BuildingToken).where(m.BuildingToken.id == building.id))
-    tokens = names.place_tokens(building.name, building.address)
-    work.session.add_all(m.BuildingToken(id=building.id, token=token) for token in tokens)
-    await work.session.flush()
 
 
 async def _holder(work: Work, building_id: UUID | None, permission: str) -> m.Building:
