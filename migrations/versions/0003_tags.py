@@ -1,4 +1,4 @@
-"""Tags of residents with their rules, and the tokens by which buildings are searched for.
+"""Tags of residents with their rules.
 
 Revision ID: 0003
 Revises: 0002
@@ -14,17 +14,6 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
-
-#: The same pairs as `modules.registry.names.place_tokens`.
-_TOKENS = r"""
-INSERT INTO building_tokens (tenant_id, id, token)
-SELECT DISTINCT tenant_id, id, substr(text, n, 2)
-FROM buildings
-CROSS JOIN LATERAL (VALUES (name), (address)) AS given (said)
-CROSS JOIN LATERAL (SELECT lower(regexp_replace(normalize(said, NFKC), '[\s·•・.-]', '', 'g')) AS text) AS normal
-CROSS JOIN LATERAL generate_series(1, greatest(length(text) - 1, 1)) AS n
-WHERE text <> ''
-"""
 
 
 def upgrade() -> None:
@@ -83,22 +72,6 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_tag_rules")),
         sa.UniqueConstraint("tenant_id", "tag_id", name=op.f("uq_tag_rules_tenant_id_tag_id")),
-    )
-    op.create_table(
-        "building_tokens",
-        sa.Column("tenant_id", sa.Uuid(), nullable=False),
-        sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("token", sa.Text(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["tenant_id", "id"],
-            ["buildings.tenant_id", "buildings.id"],
-            name=op.f("fk_building_tokens_tenant_id_id"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint("tenant_id", "id", "token", name=op.f("pk_building_tokens")),
-    )
-    op.create_index(
-        op.f("ix_building_tokens_tenant_id_token_id"), "building_tokens", ["tenant_id", "token", "id"], unique=False
     )
     op.create_table(
         "resident_tags",
@@ -188,10 +161,6 @@ def upgrade() -> None:
         postgresql_include=["sensitivity", "area_path"],
     )
     # ### end Alembic commands ###
-    # Buildings that there are already; the owner sees them for as long as row-level security is not forced on it.
-    op.execute("ALTER TABLE buildings NO FORCE ROW LEVEL SECURITY")
-    op.execute(_TOKENS)
-    op.execute("ALTER TABLE buildings FORCE ROW LEVEL SECURITY")
 
 
 def downgrade() -> None:
@@ -223,8 +192,6 @@ def downgrade() -> None:
     )
     op.drop_index("ix_resident_tags_area_path_all", table_name="resident_tags")
     op.drop_table("resident_tags")
-    op.drop_index(op.f("ix_building_tokens_tenant_id_token_id"), table_name="building_tokens")
-    op.drop_table("building_tokens")
     op.drop_table("tag_rules")
     op.drop_index(op.f("ix_tags_tenant_id_tag_class_code"), table_name="tags")
     op.drop_index(op.f("ix_tags_tenant_id_sensitivity_code"), table_name="tags")

@@ -61,9 +61,9 @@ class Street:
             household = await registry.create_household(work, number=f"H-{name}", dwelling_id=dwelling.id)
             self.dwellings[name], self.households[name] = dwelling.id, household.id
             for at, year in enumerate(years):
-                born = {} if year is None else {"birth_on": date(year, 6, 1)}
+                born = None if year is None else date(year, 6, 1)
                 person = await registry.create_resident(
-                    work, household_id=household.id, name="李小明", sex="FEMALE" if at % 2 else "MALE", **born
+                    work, household_id=household.id, name="李小明", sex="FEMALE" if at % 2 else "MALE", birth_on=born
                 )
                 self.people[f"{name}{at}"] = person
 
