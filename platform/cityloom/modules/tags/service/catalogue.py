@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
 from cityloom.modules.areas.service import demand_version
-from cityloom.modules.registry.service import chain
+from cityloom.modules.registry.service import checks
 from cityloom.modules.tags import events
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags.errors import REFUSALS, TagCodeMalformed, not_found
@@ -37,15 +37,15 @@ class TagValues(TypedDict, total=False):
 
 
 def _values(values: TagValues) -> dict[str, Any]:
-    checks: dict[str, Any] = {
-        "title_zh": lambda v: chain.checked_text(v, "titleZh", 100),
-        "title_en": lambda v: chain.checked_text(v, "titleEn", 100),
-        "tag_class": lambda v: chain.checked_choice(v, "tagClass", m.TAG_CLASSES),
-        "sensitivity": lambda v: chain.checked_choice(v, "sensitivity", m.SENSITIVITIES),
-        "validity_days": lambda v: chain.checked_number(v, "validityDays", 1, LONGEST_VALIDITY_DAYS),
+    rules: dict[str, Any] = {
+        "title_zh": lambda v: checks.checked_text(v, "titleZh", 100),
+        "title_en": lambda v: checks.checked_text(v, "titleEn", 100),
+        "tag_class": lambda v: checks.checked_choice(v, "tagClass", m.TAG_CLASSES),
+        "sensitivity": lambda v: checks.checked_choice(v, "sensitivity", m.SENSITIVITIES),
+        "validity_days": lambda v: checks.checked_number(v, "validityDays", 1, LONGEST_VALIDITY_DAYS),
         "needs_consent": bool,
     }
-    return {key: checks[key](value) for key, value in values.items()}
+    return {key: rules[key](value) for key, value in values.items()}
 
 
 async def create_tag(work: Work, *, code: str, **values: Unpack[TagValues]) -> m.Tag:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Events of one transaction.
 BATCH = 500
+#: Whose rows tell nothing of their own: everybody may be touched.
+_IMPORTED = "imports.import.completed.v1"
 #: What may change who fulfils a rule. Where somebody lives is no fact of rules, so moves of houses are not among it.
 CHANGES = (
     "registry.resident.created.v1",
@@ -36,10 +38,25 @@ CHANGES = (
     "registry.resident.left.v1",
     "registry.household.changed.v1",
     "registry.household.moved.v1",
+    "registry.household.split.v1",
+    "registry.household.merged.v1",
     "registry.dwelling.changed.v1",
+    "registry.dwelling.use_changed.v1",
+    "registry.dwelling.split.v1",
+    "registry.dwelling.merged.v1",
+    _IMPORTED,
     "tags.tag.assigned.v1",
     "tags.tag.withdrawn.v1",
 )
+#: Facts that name others who are touched.
+_NAMED = {
+    "householdId": "hshd",
+    "formerHouseholdId": "hshd",
+    "newHouseholdId": "hshd",
+    "intoHouseholdId": "hshd",
+    "newDwellingId": "dwel",
+    "intoDwellingId": "dwel",
+}
 
 
 async def review_changes(work: Work) -> int:
@@ -52,6 +69,9 @@ async def review_changes(work: Work) -> int:
     if not found:
         return 0
     place.position = found[-1].position
+    if any(event.type == _IMPORTED for event in found):
+        await review_everybody(work)
+        return len(found)
     touched = await _touched(work, found)
     if touched:
         await _end_departed(work, touched)
@@ -118,10 +138,10 @@ async def _touched(work: Work, found: Sequence[StreamedEvent]) -> Touched:
         {"resd": residents, "hshd": households, "dwel": dwellings, "rtag": assignments}[event.subject_tag].add(
             event.subject_id
         )
-        for name in ("householdId", "formerHouseholdId"):
+        for name, tag in _NAMED.items():
             told = event.facts.get(name)
             if told is not None and (row_id := split_id(told, work.tenant_id)[1]) is not None:
-                households.add(row_id)
+                (households if tag == "hshd" else dwellings).add(row_id)
     if assignments:
         query = select(m.ResidentTag.resident_id).where(m.ResidentTag.id.in_(assignments))
         residents.update(await work.session.scalars(query))
