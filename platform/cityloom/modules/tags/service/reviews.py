@@ -69,12 +69,13 @@ async def review_changes(work: Work) -> int:
     if not found:
         return 0
     place.position = found[-1].position
-    if any(event.type == _IMPORTED for event in found):
-        await review_everybody(work)
-        return len(found)
-    touched = await _touched(work, found)
+    told = [event for event in found if event.type != _IMPORTED]
+    touched = await _touched(work, told)
     if touched:
         await _end_departed(work, touched)
+    if len(told) < len(found):
+        await review_everybody(work)
+    elif touched:
         book = await rulebook(work, is_locked=True)
         for code in book.order:
             await _hold(work, book, code, touched)
