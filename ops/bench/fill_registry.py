@@ -130,6 +130,7 @@ async def _copy(connection: asyncpg.Connection[asyncpg.Record], source: UUID, ta
             "parent_id": f"CASE WHEN depth = 1 THEN '{top}'::uuid ELSE {_ID.format('parent_id')} END",
         },
         "buildings": {**lies, "code": "code || '-' || n"},
+        "building_tokens": {},
         "dwellings": {**lies, "building_id": _ID.format("building_id")},
         "households": {**lies, "number": "number || '-' || n", "dwelling_id": _ID.format("dwelling_id")},
         "residents": {

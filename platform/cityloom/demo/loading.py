@@ -20,7 +20,7 @@ from cityloom.demo.people import Home, Person, PlannedBuilding, build
 from cityloom.modules.areas.models import Area
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry import people
-from cityloom.modules.registry.names import tokens
+from cityloom.modules.registry.names import place_tokens, tokens
 from cityloom.modules.registry.service.organisations import plate_columns
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def _staging(target: Any, *columns: str) -> Table:  # noqa: ANN401 - a mapped cl
 #: Staging tables by their targets, holders first.
 STAGES: Final = {
     m.Building: _staging(m.Building, "id", "area_id", "code", "name", "address", "storeys", "longitude", "latitude"),
+    m.BuildingToken: _staging(m.BuildingToken, "id", "token"),
     m.Dwelling: _staging(m.Dwelling, "id", "area_id", "building_id", "unit", "number", "floor", "use", "size_dm2"),
     m.Household: _staging(m.Household, "id", "area_id", "number", "kind", "dwelling_id"),
     m.Resident: _staging(
@@ -158,7 +159,10 @@ def _rows(
     # Some 200 m around the centre of the grid.
     position = (grid.centre[0] + turn[0] / 250, grid.centre[1] + turn[1] / 250) if grid.centre else (None, None)
     name = f"{planned.number + 1}号楼"
-    yield m.Building, (building_id, grid.id, code, name, f"{grid.name}{name}", house.storeys, *position)
+    address = f"{grid.name}{name}"
+    yield m.Building, (building_id, grid.id, code, name, address, house.storeys, *position)
+    for token in place_tokens(name, address):
+        yield m.BuildingToken, (building_id, token)
     for place, home in enumerate(house.homes):
         at = planned.number * 1_000 + place
 

@@ -23,6 +23,11 @@ def tokens(name: str) -> set[str]:
     return {text[i : i + 2] for i in range(len(text) - 1)} or ({text} if text else set())
 
 
+def place_tokens(*texts: str | None) -> set[str]:
+    """The pairs of neighbouring characters of what a place is called, and of its address."""
+    return set().union(*(tokens(text) for text in texts if text))
+
+
 def search_tokens(term: str) -> list[str]:
     """What a name must have for the term to be part of it, the last pair first; refuses (`SearchTooShort`) a character.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Annotated, Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Text, func, or_, select, union_all
 from sqlalchemy.orm import aliased
 
 from cityloom.core.database import AreaScoped
@@ -14,7 +15,22 @@ from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.api.custom import CustomField, of_thing
 from cityloom.modules.registry.api.holders import Organisation, Vehicle
-from cityloom.modules.registry.api.shapes import Building, Dwelling, Household, Resident
+from cityloom.modules.registry.api.shapes import (
+    Building,
+    Dwelling,
+    Household,
+    Resident,
+    has_all,
+    note_identity,
+    note_phone,
+)
+from cityloom.modules.registry.finding import recognise
+from cityloom.tenancy.keys import KeyRing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cityloom.core.principal import Principal
 
 
 def within(
@@ -29,6 +45,62 @@ def within(
     high: Any = select(end_of(top.path)).where(top.id == area).scalar_subquery()
     inside: ColumnElement[bool] = (row.area_path >= low) & (row.area_path < high)
     return inside
+
+
+#: What `_recognised` answers, as it is bound.
+_WANTED = b.Derived(
+    {
+        "identity": ARRAY(LargeBinary),
+        "phone": ARRAY(LargeBinary),
+        "name": ARRAY(Text),
+        "place": ARRAY(Text),
+        "units": ARRAY(Text),
+        "number": Text(),
+        "door": Text(),
+    }
+)
+
+
+def _found(
+    row: type[m.Resident],
+    wanted: Annotated[SimpleNamespace, _WANTED],
+    text: Annotated[str, b.argument("What was typed: at most 100 characters count.")],  # noqa: ARG001 - `_recognised` reads it
+    area: Annotated[b.ID | None, b.argument("Only who lives in this area, at any depth.", of="area")] = None,
+) -> ColumnElement[bool]:
+    """Residents by whatever the text means: a part that it cannot mean is null, finds nobody and costs nothing."""
+    by_number, by_phone, by_name, by_place, by_door = (aliased(m.Resident) for _ in range(5))
+    ways = (
+        select(by_number.id).where(by_number.identity_index == func.any(wanted.identity)),
+        select(by_phone.id).where(by_phone.phone_index == func.any(wanted.phone)),
+        select(by_name.id).where(has_all(m.ResidentNameToken, by_name.id, wanted.name)),
+        _behind(
+            by_place, wanted, lambda dwelling: or_(wanted.number.is_(None), dwelling.number == wanted.number)
+        ).where(has_all(m.BuildingToken, m.Dwelling.building_id, wanted.place)),
+        _behind(by_door, wanted, lambda dwelling: dwelling.number == wanted.door),
+    )
+    return within(row, area) & row.id.in_(union_all(*ways))
+
+
+def _behind(
+    resident: type[m.Resident], wanted: SimpleNamespace, is_door: Callable[[Any], ColumnElement[bool]]
+) -> Select[Any]:
+    """Residents of the dwellings behind a door."""
+    household = aliased(m.Household)
+    return select(resident.id).where(
+        resident.household_id == household.id,
+        household.dwelling_id == m.Dwelling.id,
+        is_door(m.Dwelling),
+        or_(wanted.units.is_(None), m.Dwelling.unit == func.any(wanted.units)),
+    )
+
+
+async def _recognised(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> dict[str, Any]:
+    wanted = recognise(await services[KeyRing].of(principal.tenant_id), given["text"])
+    if wanted.identity is not None:
+        await note_identity(wanted.identity, principal, services)
+    if wanted.phone is not None:
+        await note_phone(wanted.phone, principal, services)
+    return {**given, "wanted": wanted}
 
 
 def area_at(path: ColumnElement[str]) -> ColumnElement[Any]:
@@ -67,6 +139,13 @@ class RegistryQuery:
     resident: Resident | None = b.root_one(Resident, "One resident by their id.")
     residents: b.Connection[Resident] = b.root_connection(
         Resident, "The residents that the caller can see.", narrow=within
+    )
+    resident_search: b.Connection[Resident] = b.root_connection(
+        Resident,
+        "Residents by what somebody types: a whole identity number or phone number; part of a name, two characters or"
+        " more; or where they live, as in `3号楼 301` or `向阳社区 3号楼 2单元301室`.",
+        narrow=_found,
+        prepare=_recognised,
     )
     resident_stats: list[b.Group] = b.root_aggregate(
         Resident,

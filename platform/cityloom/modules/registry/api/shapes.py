@@ -5,9 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Text, and_, cast, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    SQLColumnExpression,
+    Text,
+    and_,
+    cast,
+    exists,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql.elements import Grouping
 
 from cityloom.core.work import Works
 from cityloom.graph import bound as b
@@ -23,26 +34,25 @@ from cityloom.tenancy.keys import KeyRing
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
 
-    Token = m.ResidentNameToken | m.OrganisationNameToken
+    Token = m.ResidentNameToken | m.OrganisationNameToken | m.BuildingToken
 
 VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
 
 
-def _has_all(model: type[Token], row: Any, tokens: ColumnElement[Any]) -> ColumnElement[bool]:  # noqa: ANN401 - an alias
-    """Names that have all tokens. The first one finds them in the order of ids; of each all are counted."""
+def has_all(model: type[Token], row_id: SQLColumnExpression[Any], tokens: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a row has all tokens. The first one finds rows; all are looked up of each that is found."""
     token, other = aliased(model), aliased(model)
-    # In brackets: `$1::text[][1]` would be another type.
-    first: ColumnElement[str] = Grouping(cast(tokens, ARRAY(Text)))[1]
-    held = select(func.count()).select_from(other).where(other.id == token.id, other.token == func.any(tokens))
-    found = select(token.id).where(token.token == first, held.scalar_subquery() == func.cardinality(tokens))
-    return row.id.in_(found)  # type: ignore[no-any-return] # an SQL condition
+    wanted = func.unnest(tokens).table_valued("token").render_derived()
+    lacking = exists().where(~exists().where(other.id == row_id, other.token == wanted.c.token)).select_from(wanted)
+    found = select(token.id).where(token.token == cast(tokens, ARRAY(Text))[1])
+    return row_id.in_(found) & ~lacking
 
 
 def name_search(model: type[Token]) -> b.Match:
     """The filter for a part of a name."""
     return b.Match(
         str,
-        lambda row, tokens: _has_all(model, row, tokens),
+        lambda row, tokens: has_all(model, row.id, tokens),
         "Names that contain this, two characters or more: `小明` finds 王小明. Finds an index at any size.",
         prepare=_tokens,
         sql_type=ARRAY(Text),
@@ -53,24 +63,27 @@ def _tokens(term: str, _principal: Principal, _services: dict[type, Any]) -> lis
     return names.search_tokens(term)
 
 
+async def note_identity(found: list[bytes], principal: Principal, services: dict[type, Any]) -> None:
+    """Write down who is found by an identity number."""
+    field = "registry.resident.identity_number"
+    await note_search(services[Works], principal, m.Resident, found, column="identity_index", field=field)
+
+
+async def note_phone(found: list[bytes], principal: Principal, services: dict[type, Any]) -> None:
+    """Write down who is found by a phone number."""
+    field = "registry.resident.phone"
+    await note_search(services[Works], principal, m.Resident, found, column="phone_index", field=field)
+
+
 async def _identity_indexes(number: str, principal: Principal, services: dict[type, Any]) -> list[bytes]:
     found = people.identity_indexes(await services[KeyRing].of(principal.tenant_id), number)
-    await note_search(
-        services[Works],
-        principal,
-        m.Resident,
-        found,
-        column="identity_index",
-        field="registry.resident.identity_number",
-    )
+    await note_identity(found, principal, services)
     return found
 
 
 async def _phone_indexes(number: str, principal: Principal, services: dict[type, Any]) -> list[bytes]:
     found = people.phone_indexes(await services[KeyRing].of(principal.tenant_id), number)
-    await note_search(
-        services[Works], principal, m.Resident, found, column="phone_index", field="registry.resident.phone"
-    )
+    await note_phone(found, principal, services)
     return found
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from cityloom.imports.targets import Outdated
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import models as m
+from cityloom.modules.registry.names import place_tokens
 from cityloom.tenancy.limits import demand_room
 
 if TYPE_CHECKING:
@@ -113,6 +114,16 @@ JOIN registry_staged_households AS h ON h.tenant_id = $1 AND h.import_id = $2 AN
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
   AND s.outcome = 'NEW' ORDER BY s.sheet, s.row
 """
+_NAMED = """
+SELECT x.id, x.name, x.address FROM registry_staged_buildings AS s
+JOIN buildings AS x ON x.tenant_id = $1 AND x.id = s.target_id
+WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome IN ('NEW', 'CHANGED')
+"""
+_FORMER_PLACE_TOKENS = "DELETE FROM building_tokens WHERE tenant_id = $1 AND id = ANY($2::uuid[])"
+_PLACE_TOKENS = """
+INSERT INTO building_tokens (tenant_id, id, token)
+SELECT $1, t.id, t.token FROM unnest($2::uuid[], $3::text[]) AS t (id, token)
+"""
 _FORMER_TOKENS = """
 DELETE FROM resident_name_tokens AS x USING registry_staged_residents AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
@@ -145,6 +156,10 @@ async def publish(work: Work, asked: Asked) -> None:
             "WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED'"
         )
         _demand_all(await connection.execute(sql, *mine, now), await connection.fetchval(how_many, *mine))
+    named = await connection.fetch(_NAMED, *mine)
+    await connection.execute(_FORMER_PLACE_TOKENS, work.tenant_id, [row["id"] for row in named])
+    tokens = [(row["id"], token) for row in named for token in place_tokens(row["name"], row["address"])]
+    await connection.execute(_PLACE_TOKENS, work.tenant_id, [row for row, _ in tokens], [token for _, token in tokens])
     today = civil_day(now)
     for sql in _FORMER_USAGES:
         await connection.execute(sql, *mine, today)

@@ -171,3 +171,15 @@ class ResidentNameToken(TenantTable, Base):
     )
 
     token: Mapped[str] = mapped_column(primary_key=True)
+
+
+class BuildingToken(TenantTable, Base):
+    """One bigram of a building's name or address; `id` is the building's."""
+
+    __tablename__ = "building_tokens"
+    __table_args__ = (
+        tenant_foreign_key("id", "buildings", ondelete="CASCADE"),
+        Index(None, "tenant_id", "token", "id"),
+    )
+
+    token: Mapped[str] = mapped_column(primary_key=True)

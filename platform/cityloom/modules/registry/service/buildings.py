@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
+from sqlalchemy import delete
+
 from cityloom.core.ids import new_id
 from cityloom.modules.areas.service import checked_centre
 from cityloom.modules.areas.tree import area_of, civil_day, place_in
-from cityloom.modules.registry import events
+from cityloom.modules.registry import events, names
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.errors import DwellingEnded
 from cityloom.modules.registry.service import chain, checks, ties
@@ -64,6 +66,7 @@ async def create_building(work: Work, *, area_id: UUID | None, **values: Unpack[
     answers = columns.pop("custom", None)
     building = m.Building(area_id=area.id, area_path=area.path, **columns)
     await chain.insert(work, "registry.building.create", building, answers=answers)
+    await _write_tokens(work, building)
     work.emit(events.BuildingCreated(subject_id=building.id, area_path=area.path, code=building.code))
     return building
 
@@ -75,7 +78,10 @@ async def change_building(
     action = "registry.building.change"
     building = await chain.reach(work, m.Building, building_id, action, version=version)
     checked = building_columns(values)
+    former = building.name, building.address
     if await chain.write(work, action, building, checked):
+        if (building.name, building.address) != former:
+            await _write_tokens(work, building)
         fields = tuple(sorted(values))
         work.emit(events.BuildingChanged(subject_id=building.id, area_path=building.area_path, fields=fields))
     return building
@@ -230,6 +236,13 @@ async def move_dwelling(
         )
     )
     return dwelling
+
+
+async def _write_tokens(work: Work, building: m.Building) -> None:
+    await work.session.execute(delete(m.BuildingToken).where(m.BuildingToken.id == building.id))
+    tokens = names.place_tokens(building.name, building.address)
+    work.session.add_all(m.BuildingToken(id=building.id, token=token) for token in tokens)
+    await work.session.flush()
 
 
 async def _holder(work: Work, building_id: UUID | None, permission: str) -> m.Building:
