@@ -18,6 +18,7 @@ from cityloom.files.store import FileStore, open_store
 from cityloom.installed import modules
 from cityloom.jobs.models import JobRun
 from cityloom.jobs.service import Jobs, awaiting, jobs_running, last_due
+from cityloom.privacy.catalogue import SubjectCatalogue
 from cityloom.tenancy.models import Tenant, TenantLimit, TenantModule
 from cityloom.tenancy.system import system_principal
 
@@ -219,6 +220,7 @@ def test_what_was_written_to_run_by_itself_does() -> None:
 
 async def test_every_installed_job_runs_in_a_city(works: Works, city: UUID, tmp_path: Path) -> None:
     works.services[FileStore] = FileStore(open_store(None, tmp_path), works.clock)
+    works.services[SubjectCatalogue] = SubjectCatalogue.of(modules())
     jobs = Jobs(works, modules())
     for _, job in jobs.jobs:
         if job.name.startswith(("webhooks.", "events.", "audit.")):

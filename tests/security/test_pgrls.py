@@ -43,6 +43,7 @@ def test_what_operators_read_across_tenants_is_this_short_list() -> None:
         "identity_providers",
         "imports",
         "job_runs",
+        "key_rotations",
         "login_throttles",
         "operator_actions",
         "operator_sign_ins",

@@ -84,9 +84,9 @@ class Retention:
     let_go: Callable[[Work, datetime, int], Awaitable[int]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Module:
-    """One slice: its words, what it needs, and what it adds.
+    """One slice: its words, what it needs, and what it adds. There is one of each, so each is equal to itself alone.
 
     `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant.
     `pack_parts` are objects that read, plan, apply and export the slice's files in a tenant pack

@@ -92,6 +92,17 @@ HOLDINGS = (
         title=Text("本城市自定义项目", "What the city's own fields hold of them"),
         reason=Text("无保存必要。", "There is no need to keep them."),
     ),
+    Holding(
+        table="field_changes",
+        column="subject_id",
+        tag_column="subject_tag",
+        fate=Fate.KEEP,
+        title=Text("离线提交的更正", "Changes that were submitted offline"),
+        reason=Text(
+            "证明工作人员何时办理了何事;仅含编号,不含内容。",
+            "They prove what staff did and when; they hold numbers, and nothing of what was changed.",
+        ),
+    ),
 )
 
 
