@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, Table, inspect
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql import visitors
-from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.sql.elements import False_, quoted_name
 from sqlalchemy.sql.selectable import Alias
 
 from cityloom.graph.bound.bindings import Annotation, BoundType, Entity, Plain
@@ -151,7 +151,11 @@ class Build:
         return self.levels[field]
 
     def _scope(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
-        return [] if bound.read is None else [*self._held(bound, bound.read, alias), *self._guarded(bound, alias)]
+        if bound.read is None:
+            return []
+        table = alias.table if isinstance(alias, _Columns) else selectable(alias)
+        found = [*self._held(bound, bound.read, alias), *self._guarded(bound, alias)]
+        return [_no_row(table) if isinstance(condition, False_) else condition for condition in found]
 
     def _guarded(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
         """Rows that take a further permission are seen with it, where it is held; no others are."""
@@ -320,6 +324,15 @@ def storable(value: Plain, path: tuple[str | int, ...]) -> Plain:
         ):
             raise TextRefused(path=path)
     return value
+
+
+def _no_row(table: FromClause) -> ColumnElement[bool]:
+    """What holds of no row, for whoever may see none.
+
+    By a plain `false` PostgreSQL drops the conditions beside it, the tenant's too. Of several tables that are joined it
+    then plans by the policy alone, reads `app.tenant_id` for its estimates before the statement has set it, and fails.
+    """
+    return table.c.tenant_id.is_(None) if "tenant_id" in table.c else sa.false()
 
 
 def confined(select: Select[Any], *own: Entity) -> Select[Any]:

@@ -35,8 +35,8 @@ class Wanted:
     name: list[str] | None = None
     place: list[str] | None = None
     units: list[str] | None = None
-    number: str | None = None
-    door: str | None = None
+    number: list[str] | None = None
+    door: list[str] | None = None
 
 
 def recognise(keys: TenantKeys, text: str) -> Wanted:
@@ -59,4 +59,5 @@ def recognise(keys: TenantKeys, text: str) -> Wanted:
     if not tokens and number is None:
         raise SearchTooShort(path=("text",))
     units = None if unit is None else [unit, f"{unit}单元"]
-    return Wanted(place=tokens, units=units, number=number) if tokens else Wanted(units=units, door=number)
+    doors = None if number is None else [number]
+    return Wanted(place=tokens, units=units, number=doors) if tokens else Wanted(units=units, door=doors)

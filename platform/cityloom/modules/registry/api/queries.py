@@ -47,7 +47,8 @@ def within(
     return inside
 
 
-#: What `_recognised` answers, as it is bound.
+#: What `_recognised` answers, as it is bound. Lists, even of one: `= ANY(null)` finds nothing, while by `= null`
+#: PostgreSQL drops what stands beside it, the tenant's condition too.
 _WANTED = b.Derived(
     {
         "identity": ARRAY(LargeBinary),
@@ -55,8 +56,8 @@ _WANTED = b.Derived(
         "name": ARRAY(Text),
         "place": ARRAY(Text),
         "units": ARRAY(Text),
-        "number": Text(),
-        "door": Text(),
+        "number": ARRAY(Text),
+        "door": ARRAY(Text),
     }
 )
 
@@ -74,9 +75,9 @@ def _found(
         select(by_phone.id).where(by_phone.phone_index == func.any(wanted.phone)),
         select(by_name.id).where(has_all(m.ResidentNameToken, by_name.id, wanted.name)),
         _behind(
-            by_place, wanted, lambda dwelling: or_(wanted.number.is_(None), dwelling.number == wanted.number)
+            by_place, wanted, lambda dwelling: or_(wanted.number.is_(None), dwelling.number == func.any(wanted.number))
         ).where(has_all(m.BuildingToken, m.Dwelling.building_id, wanted.place)),
-        _behind(by_door, wanted, lambda dwelling: dwelling.number == wanted.door),
+        _behind(by_door, wanted, lambda dwelling: dwelling.number == func.any(wanted.door)),
     )
     return within(row, area) & row.id.in_(union_all(*ways))
 

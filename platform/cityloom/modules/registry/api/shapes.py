@@ -19,6 +19,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.elements import Grouping
 
 from cityloom.core.work import Works
 from cityloom.graph import bound as b
@@ -44,7 +45,9 @@ def has_all(model: type[Token], row_id: SQLColumnExpression[Any], tokens: Column
     token, other = aliased(model), aliased(model)
     wanted = func.unnest(tokens).table_valued("token").render_derived()
     lacking = exists().where(~exists().where(other.id == row_id, other.token == wanted.c.token)).select_from(wanted)
-    found = select(token.id).where(token.token == cast(tokens, ARRAY(Text))[1])
+    # In brackets: `$1::text[][1]` would be another type.
+    first: ColumnElement[str] = Grouping(cast(tokens, ARRAY(Text)))[1]
+    found = select(token.id).where(token.token == first)
     return row_id.in_(found) & ~lacking
 
 
