@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
+from cityloom.core.sealed import SEALED
 
 FORMATS = ("CSV", "XLSX", "JSONL")
 STATES = ("PENDING", "QUEUED", "RUNNING", "READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED")
@@ -47,7 +48,7 @@ class Export(TenantTable, Base):
     purpose: Mapped[str]
     document: Mapped[str]
     document_hash: Mapped[str]
-    variables: Mapped[bytes] = mapped_column(LargeBinary)
+    variables: Mapped[bytes] = mapped_column(LargeBinary, info=SEALED)
     root: Mapped[str]
     format: Mapped[str]
     headings: Mapped[str]

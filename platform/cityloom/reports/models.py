@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
+from cityloom.core.sealed import SEALED
 
 RHYTHMS = ("DAILY", "WEEKLY", "MONTHLY")
 FREQUENCIES = ("ONCE", "DAILY", "WEEKLY", "MONTHLY", "QUARTERLY", "YEARLY")
@@ -91,7 +92,7 @@ class ReportSnapshot(TenantTable, Base):
     columns: Mapped[list[Any]] = mapped_column(JSONB)
     row_count: Mapped[int]
     is_truncated: Mapped[bool]
-    content: Mapped[bytes] = mapped_column(LargeBinary)
+    content: Mapped[bytes] = mapped_column(LargeBinary, info=SEALED)
     rights: Mapped[dict[str, Any]] = mapped_column(JSONB)
     taken_at: Mapped[datetime]
 

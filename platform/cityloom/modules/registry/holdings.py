@@ -92,6 +92,17 @@ HOLDINGS = (
         title=Text("本城市自定义项目", "What the city's own fields hold of them"),
         reason=Text("无保存必要。", "There is no need to keep them."),
     ),
+    Holding(
+        table="field_changes",
+        column="subject_id",
+        tag_column="subject_tag",
+        fate=Fate.KEEP,
+        title=Text("离线提交的变更", "Changes that were made offline"),
+        reason=Text(
+            "用以防止同一变更重复生效;只有编号和摘要,不含个人信息的内容。",
+            "Kept so that no change is made twice; it holds ids and a hash, and no value of a record.",
+        ),
+    ),
 )
 
 

@@ -8,6 +8,7 @@ from cityloom.modules.tags.api.mutations import TagMutation
 from cityloom.modules.tags.api.queries import TagQuery
 from cityloom.modules.tags.api.shapes import ResidentTag, ResidentTags, Tag, TagRule
 from cityloom.modules.tags.events import EVENTS
+from cityloom.modules.tags.holdings import HOLDINGS
 from cityloom.modules.tags.jobs import JOBS
 from cityloom.modules.tags.pack import TagPart
 from cityloom.modules.tags.permissions import PERMISSIONS
@@ -32,4 +33,5 @@ MODULE = Module(
     pack_parts=(TagPart(),),
     events=EVENTS,
     jobs=JOBS,
+    holdings=HOLDINGS,
 )

@@ -131,10 +131,10 @@ async def _reseal(work: Work, keys: TenantKeys, sealed: SealedTable, rotation: m
     for row in rows:
         for name in sealed.columns:
             envelope = row._mapping[name]  # noqa: SLF001 - SQLAlchemy's public way to a column by its name
-            value = None if envelope is None else keys.open(sealed.place, name, row.sealed_row, envelope)
-            columns[name].append(None if value is None else keys.seal(sealed.place, name, row.sealed_row, value))
+            value = None if envelope is None else keys.open_bytes(sealed.place, name, row.sealed_row, envelope)
+            columns[name].append(None if value is None else keys.seal_bytes(sealed.place, name, row.sealed_row, value))
             if name in sealed.indexes:
-                index = None if value is None else keys.blind_index(sealed.place, name, value)
+                index = None if value is None else keys.blind_index(sealed.place, name, value.decode())
                 columns[sealed.indexes[name]].append(index)
     connection = await work.connection()
     sets = ", ".join(f"{name} = v.{name}" for name in written)
