@@ -93,5 +93,5 @@ class Holding:
     tag: str = "resd"
     tag_column: str | None = None
     by_account: bool = False
-    cleared: Mapping[str, Any | Callable[[UUID], Any]] = field(default_factory=dict)
+    cleared: Mapping[str, Any | Callable[[UUID], Any]] = field(default_factory=dict, hash=False)
     hidden: frozenset[str] = frozenset()

@@ -11,7 +11,12 @@ from sqlalchemy import select
 
 from cityloom.access import models as access
 from cityloom.access.service.sessions import open_session
+from cityloom.core.ids import decode_id
+from cityloom.events.sequencer import Sequencer
+from cityloom.exports.running import Exporter
+from cityloom.imports.running import run_import
 from cityloom.modules.cases.jobs import run_tenant
+from cityloom.modules.tags.jobs import begin_day, keep_up
 from cityloom.tenancy.packs import Problems, read_folder
 from cityloom.tenancy.system import system_principal
 
@@ -82,6 +87,90 @@ class Story:
         )
         found: dict[str, Any] = (await self.ask(login, document, {"input": given}))[mutation]
         return found
+
+    async def make(self, login: str, mutation: str, type_: str, **given: Any) -> str:  # noqa: ANN401 - of the input
+        """The id of what a mutation makes."""
+        made = await self.change(login, mutation, given, f"... on {type_} {{ id }}")
+        assert made["__typename"] == type_, made
+        return str(made["id"])
+
+    async def reason(self, login: str, mutation: str, **given: Any) -> str | None:  # noqa: ANN401 - of the input
+        """Why a mutation is refused; None where it is not."""
+        return (await self.change(login, mutation, given, "")).get("reason")
+
+    async def count(self, login: str, root: str, where: str = "") -> int:
+        """How many of a list somebody sees."""
+        arguments = f"(where: {{ {where} }})" if where else ""
+        return int((await self.ask(login, f"{{ {root}{arguments} {{ totalCount }} }}"))[root]["totalCount"])
+
+    async def dwelling(self, login: str, area: str, number: str, use: str = "OWNED") -> str:
+        """The id of a new dwelling, in a new building of its own in an area."""
+        building = await self.make(
+            login, "buildingCreate", "Building", areaId=await self.area(area), code=f"B{number}", name=f"{number}号楼"
+        )
+        given = {"buildingId": building, "number": number, "use": use, "usedSince": "2020-01-01"}
+        return await self.make(login, "dwellingCreate", "Dwelling", **given)
+
+    async def household(self, login: str, dwelling: str, number: str, *people: dict[str, Any]) -> tuple[str, list[str]]:
+        """A household that has lived in a dwelling since 2020, with people in it: its id and theirs."""
+        home = {"dwellingId": dwelling, "number": number, "movedInOn": "2020-01-01"}
+        made = await self.make(login, "householdCreate", "Household", **home)
+        since = {"householdId": made, "arrivedOn": "2020-01-01"}
+        found = [await self.make(login, "residentCreate", "Resident", **since, **one) for one in people]
+        return made, found
+
+    async def tags_of(self, login: str, resident: str) -> set[str]:
+        """Which tags of a resident somebody sees."""
+        query = "query ($id: ID!) { resident(id: $id) { tags { tag { code } } } }"
+        found = (await self.ask(login, query, {"id": resident}))["resident"]["tags"]
+        return {one["tag"]["code"] for one in found}
+
+    async def tag(self, code: str) -> str:
+        """The id of a tag of the catalogue."""
+        query = "query ($code: String!) { tags(where: {code: {eq: $code}}) { nodes { id } } }"
+        return str((await self.ask("admin", query, {"code": code}))["tags"]["nodes"][0]["id"])
+
+    async def import_table(self, login: str, content: bytes) -> str:
+        """Upload a table for the registry; the import's id."""
+        headers = {"authorization": f"Bearer {await self.bearer(login)}"}
+        answer = await self.client.post("/imports/registry", content=content, headers=headers)
+        assert answer.is_success, answer.text
+        return str(answer.json()["id"])
+
+    async def run_import(self, login: str, mutation: str, import_id: str, selection: str) -> dict[str, Any]:
+        """Check or apply an import, let a worker do it, and look at it."""
+        await self.make(login, mutation, "Import", id=import_id)
+        row_id = decode_id(import_id, self.tenant_id, "impt")
+        assert row_id is not None
+        assert await run_import(self.platform.works, self.tenant_id, row_id)
+        document = f"query ($id: ID!) {{ import(id: $id) {{ {selection} }} }}"
+        found: dict[str, Any] = (await self.ask(login, document, {"id": import_id}))["import"]
+        return found
+
+    async def subject_export(self, login: str, person: str, purpose: str) -> dict[str, Any]:
+        """All that is stored of a person, as a file of JSON; or the refusal."""
+        headers = {"authorization": f"Bearer {await self.bearer(login)}"}
+        answer = await self.client.get(f"/privacy/people/{person}", params={"purpose": purpose}, headers=headers)
+        found: dict[str, Any] = answer.json()
+        return found
+
+    async def run_exports(self) -> None:
+        """Let a worker write the exports that wait."""
+        await Exporter(self.platform.works).run_due()
+
+    async def follow_up(self) -> None:
+        """What the platform does within seconds of a change: events get their places, tags follow."""
+        await Sequencer(self.platform.works).drain(self.tenant_id)
+        done = 1
+        while done:
+            async with self.platform.works.begin(system_principal(self.tenant_id)) as work:
+                done = await keep_up(work)
+
+    async def pass_night(self) -> None:
+        """Let a day pass, and what the platform does at its beginning."""
+        self.clock.advance(days=1)
+        async with self.platform.works.begin(system_principal(self.tenant_id)) as work:
+            await begin_day(work)
 
     async def resident(self, login: str) -> None:
         """An account of a resident who sees their own things, made by the city's administrator."""

@@ -20,6 +20,7 @@ THINGS = {
     "household_stays": ("stay", "居住记录"),
     "dwelling_ties": ("tie", "房屋关系"),
     "custom_fields": ("field", "自定义字段"),
+    "accounts": ("account", "账号"),
 }
 
 
@@ -55,6 +56,19 @@ class IdentityNumberTaken(Refusal):
 
     code = RefusalCode.CONFLICT
     zh = "本市已登记有该身份证号码的居民:请办理迁移,不要重复登记。"
+
+
+class AccountOfNobody(Refusal):
+    """The account is no resident's: it is one of staff or of a program."""
+
+    zh = "该账号不是居民账号,属于工作人员或系统。"
+
+
+class AccountTaken(Refusal):
+    """The account is another resident's already."""
+
+    code = RefusalCode.CONFLICT
+    zh = "该账号已关联其他居民。"
 
 
 class HouseholdHasHead(Refusal):

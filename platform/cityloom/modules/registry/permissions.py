@@ -26,6 +26,7 @@ PERMISSIONS = (
     Permission("registry.resident.read", Text("查看居民", "See residents"), (*READERS, "resident")),
     Permission("registry.resident.create", Text("登记居民", "Record residents"), FIELD),
     Permission("registry.resident.change", Text("修改居民", "Change residents"), FIELD),
+    Permission("registry.resident.link", Text("关联居民账号", "Say which account is a resident's"), ADMINISTRATOR),
     Permission("registry.resident.move", Text("办理居民迁移", "Move residents"), FIELD),
     Permission("registry.resident.phone.masked", Text("查看脱敏手机号码", "See masked phone numbers"), READERS),
     Permission(

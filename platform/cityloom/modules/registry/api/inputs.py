@@ -182,6 +182,11 @@ class ResidentChangeInput:
     relationship: Relationship | None = strawberry.field(
         default=UNSET, description="What they are to the head of the household."
     )
+    account_id: b.ID | None = strawberry.field(
+        default=UNSET,
+        description="The account with which the resident signs in, and sees all that is stored of them; null: none."
+        " Needs `registry.resident.link`.",
+    )
     custom: b.JSON | None = strawberry.field(default=UNSET, description=GIVEN)
 
 

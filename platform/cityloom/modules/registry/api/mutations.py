@@ -106,11 +106,10 @@ async def create_resident(work: Work, input: i.ResidentCreateInput, row_id: UUID
 
 async def change_resident(work: Work, input: i.ResidentChangeInput) -> m.Resident:  # noqa: A002 - the argument's name in GraphQL
     """See `service.change_resident`."""
-    return await service.change_resident(
-        work,
-        id_in(work, input.id, "resd"),
-        **given(input, without=("id",), never_null=("name", "sex", "relationship")),
-    )
+    values = given(input, without=("id",), never_null=("name", "sex", "relationship"))
+    if values.get("account_id") is not None:
+        values["account_id"] = id_in(work, values["account_id"], "acct", "accountId")
+    return await service.change_resident(work, id_in(work, input.id, "resd"), **values)
 
 
 async def move_resident(work: Work, input: i.ResidentMoveInput) -> m.Resident:  # noqa: A002 - the argument's name in GraphQL

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Unpack
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
+from cityloom.access.models import Account
 from cityloom.core.crypto import check_identity_number, check_mobile_number
+from cityloom.core.database import beyond_wall
 from cityloom.core.ids import new_id
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import events, names, people
 from cityloom.modules.registry import models as m
-from cityloom.modules.registry.errors import HouseholdEnded, IdentityNumberTaken, ResidentLeftAlready, ResidentNotLiving
+from cityloom.modules.registry.errors import (
+    AccountOfNobody,
+    AccountTaken,
+    HouseholdEnded,
+    IdentityNumberTaken,
+    ResidentLeftAlready,
+    ResidentNotLiving,
+    not_found,
+)
 from cityloom.modules.registry.service import chain, checks, ties
 from cityloom.tenancy.limits import demand_room
 
@@ -113,11 +123,15 @@ async def create_resident(
 async def change_resident(
     work: Work, resident_id: UUID | None, *, version: int | None = None, **values: Unpack[ResidentValues]
 ) -> m.Resident:
-    """Change what is given of a resident; refuses what creating and `chain.reach` refuse."""
+    """Change what is given of a resident; refuses what creating and `chain.reach` refuse.
+
+    Whose `account_id` a resident is sees all that is stored of them: refuses what `_account_column` refuses.
+    """
     action = "registry.resident.change"
     resident = await chain.reach(work, m.Resident, resident_id, action, version=version)
     keys = await people.keys_of(work)
     columns = resident_columns(civil_day(work.now()), keys, resident.id, values)
+    columns |= await _account_column(work, resident, values)
     keep_equal(keys, resident, columns)
     former_name = resident.name
     if await chain.write(work, action, resident, columns, secret=SECRET):
@@ -211,6 +225,29 @@ async def leave(
         )
     )
     return resident
+
+
+async def _account_column(work: Work, resident: m.Resident, values: ResidentValues) -> dict[str, UUID | None]:
+    """The account that is the resident's; refuses (`Forbidden`, `NotFound`, `AccountOfNobody`, `AccountTaken`)."""
+    if "account_id" not in values:
+        return {}
+    await chain.reach(work, m.Resident, resident.id, "registry.resident.link")
+    account_id, path = values["account_id"], ("accountId",)
+    if account_id is None:
+        return {"account_id": None}
+    # Locked, so that two residents do not get it at once.
+    query = select(Account.kind).where(Account.id == account_id, Account.is_active).with_for_update()
+    kind = await work.session.scalar(query)
+    if kind is None:
+        raise not_found("accounts", path)
+    if kind != "RESIDENT":
+        raise AccountOfNobody(path=path)
+    others = select(m.Resident.id).where(m.Resident.account_id == account_id, m.Resident.id != resident.id)
+    async with beyond_wall(work.session):
+        is_taken = await work.session.scalar(others.limit(1)) is not None
+    if is_taken:
+        raise AccountTaken(path=path)
+    return {"account_id": account_id}
 
 
 async def _demand_new_number(work: Work, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> None:

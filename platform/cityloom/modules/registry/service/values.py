@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from datetime import date
+    from uuid import UUID
 
 
 class BuildingValues(TypedDict, total=False):
@@ -39,7 +40,7 @@ class HouseholdValues(TypedDict, total=False):
 
 
 class ResidentValues(TypedDict, total=False):
-    """Of a resident; identity number and phone as people write them."""
+    """Of a resident; identity number and phone as people write them, `account_id` for changes only."""
 
     name: str
     sex: str
@@ -47,6 +48,7 @@ class ResidentValues(TypedDict, total=False):
     identity_number: str | None
     phone: str | None
     relationship: str
+    account_id: UUID | None
     custom: dict[str, Any] | None
 
 
