@@ -43,6 +43,10 @@ _DEEPEST = 4
 _MEMBERS = 8
 
 
+#: Never given where they may be left out.
+_PAGING = frozenset({"idempotencyKey", "after", "before", "last"})
+
+
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One document with the variables that it needs; `field` is its root field."""
@@ -114,9 +118,7 @@ class DocumentMaker:
         self._ids = 0
         for argument_name, argument in field.args.items():
             is_page = argument_name == "first"
-            if argument_name in {"idempotencyKey", "after", "before", "last"}:
-                continue
-            if not (is_required_argument(argument) or is_page or all_arguments):
+            if not is_required_argument(argument) and (argument_name in _PAGING or not (is_page or all_arguments)):
                 continue
             variables[argument_name] = (
                 self._page if is_page else self._value(argument.type, argument_name, all_arguments, 0)

@@ -30,7 +30,13 @@ names = {{ zh = "{canary}市", en = "{canary} City" }}
 description = {{ zh = "{canary}", en = "{canary}" }}
 division_code = "{code}"
 extends = "packs/grid-city"
+
+[limits]
+cost_per_minute = {allowance}
+client_cost_per_minute = {allowance}
 """
+#: Thousands of probes a minute are asked for.
+_ALLOWANCE = 1_000_000_000
 
 #: Roles with the area that each holds; the empty code is the whole city.
 HOLDERS = {
@@ -102,7 +108,7 @@ def pack(slug: str, canary: str, division: str) -> PackSource:
         for role, area in sorted(HOLDERS.items())
     ]
     files = {
-        "tenant.toml": _MANIFEST.format(slug=slug, canary=canary, code=division)
+        "tenant.toml": _MANIFEST.format(slug=slug, canary=canary, code=division, allowance=_ALLOWANCE)
         + "".join(f"\n[modules.{module.name}]\nenabled = true\n" for module in modules() if not module.is_core),
         "areas.csv": "\n".join(["code,name,kind,parent,valid_from,valid_to,longitude,latitude", *sorted(areas)]) + "\n",
         "accounts.csv": "\n".join(["login,name,locale,is_developer,enabled", *sorted(accounts)]) + "\n",

@@ -235,7 +235,16 @@ async def test_a_move_carries_every_table_and_other_tenants_nothing(
             await registry_service.create_resident(work, household_id=household.id, name="王小明")
     async with works.begin(alder.administrator) as work:
         plan = await restructure.plan_move(work, alder.id("s1c1"), alder.id("s2"))
-        assert plan.counts == {"areas": 3, "buildings": 1, "dwellings": 1, "households": 1, "residents": 1}
+        assert plan.counts == {
+            "areas": 3,
+            "buildings": 1,
+            "dwellings": 1,
+            "dwelling_usages": 1,
+            "households": 1,
+            "household_stays": 1,
+            "residents": 1,
+            "resident_stays": 1,
+        }
         await restructure.apply_move(work, alder.id("s1c1"), alder.id("s2"), plan.fingerprint)
     for tree, where in ((alder, "s2"), (birch, "s1")):
         async with works.begin(tree.administrator) as work:
