@@ -160,15 +160,14 @@ class Build:
         if bound.read is None:
             return []
         table = alias.table if isinstance(alias, _Columns) else selectable(alias)
-        found = [*self._held(bound, bound.read, alias), *self._guarded(bound, alias)]
+        found = [*self._held(bound, bound.read, alias), *self._guarded(bound, bound.read, alias)]
         return [_no_row(table) if isinstance(condition, False_) else condition for condition in found]
 
-    def _guarded(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
+    def _guarded(self, bound: BoundType, read: str, alias: Entity) -> list[ColumnElement[bool]]:
         """Rows that take a further permission are seen with it, where it is held; no others are."""
-        guard = bound.guard
-        if guard is None:
+        rule, guard = bound.scope, bound.guard
+        if rule is None or guard is None:
             return []
-        rule = bound.scope
         # Whoever sees a row for its place alone, and has the further permission in the same places, may see it.
         is_by_area = rule.area is guard.area and (rule.department, rule.owner, rule.rows) == (None, None, None)
         column, shut, ways = getattr(alias, guard.column.key), [], []
@@ -176,7 +175,7 @@ class Build:
             scope = self.granted(permission)
             if scope is not None and (scope.everywhere or guard.area is None):
                 continue
-            if is_by_area and self.are_alike(bound.read, permission):
+            if is_by_area and self.are_alike(read, permission):
                 continue
             shut.append(column != constant_text(word))
             if scope is not None and guard.area is not None:
