@@ -103,3 +103,7 @@ def test_equal_shapes_have_equal_fingerprints(catalogue: Catalogue) -> None:
     more = rights(catalogue, Held("worker", "AREA", "1.2."), Held("doctor", "AREA", "1.2."))
     assert one.fingerprint == other.fingerprint
     assert len({one.fingerprint, wide.fingerprint, more.fingerprint}) == 3
+    together, apart = (
+        rights(catalogue, Held("worker", "AREA", "1.2."), Held("doctor", "AREA", path)) for path in ("1.2.", "1.3.")
+    )
+    assert together.fingerprint != apart.fingerprint

@@ -111,12 +111,13 @@ class SnapshotRights:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Equal where permissions, field levels and the shapes of scopes are equal."""
-        digest = hashlib.sha256()
+        """Equal where permissions, field levels and the shapes of scopes are equal, and the same scopes the same."""
+        digest, numbers = hashlib.sha256(), dict[Scope, int]()
         for name in sorted(self.scopes):
             scope = self.scopes[name]
             digest.update(
-                f"{name}:{scope.everywhere:d},{len(scope.areas)},{len(scope.departments)},{scope.own:d};".encode()
+                f"{name}:{scope.everywhere:d},{len(scope.areas)},{len(scope.departments)},{scope.own:d}"
+                f"#{numbers.setdefault(scope, len(numbers))};".encode()
             )
         for name in sorted(self.fields):
             digest.update(f"{name}={self.fields[name]};".encode())

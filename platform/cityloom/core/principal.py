@@ -63,7 +63,10 @@ class Rights(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Equal for two callers whose compiled plans are equal: permissions, field levels and shapes of scopes."""
+        """Equal for two callers whose compiled plans are equal.
+
+        By permissions, field levels, shapes of scopes, and which of their permissions hold in the same places.
+        """
         ...
 
     @property

@@ -37,8 +37,12 @@ class StatedRights:
 
     @property
     def fingerprint(self) -> str:
-        """Permissions, levels and shapes of scopes."""
-        shape = sorted((p, s.everywhere, len(s.areas), len(s.departments), s.own) for p, s in self.scopes.items())
+        """Permissions, levels and shapes of scopes, and which of these are the same."""
+        numbers: dict[Scope, int] = {}
+        shape = [
+            (p, s.everywhere, len(s.areas), len(s.departments), s.own, numbers.setdefault(s, len(numbers)))
+            for p, s in sorted(self.scopes.items(), key=lambda held: held[0])
+        ]
         return hashlib.sha256(repr((shape, sorted(self.fields.items()), self.may_all)).encode()).hexdigest()
 
     def scope(self, permission: str) -> Scope | None:

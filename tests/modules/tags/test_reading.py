@@ -111,6 +111,18 @@ async def test_a_sensitive_tag_is_seen_where_the_right_is_held(front: Front, str
     }
 
 
+async def test_a_right_in_the_same_places_is_not_taken_for_one_elsewhere(front: Front, street: Street) -> None:
+    """Of two callers that differ in where the further right holds alone, neither gets the other's plan."""
+    for person in ("s1c1g10", "s1c2g10"):
+        await street.assign(person, "secret")
+    here, there = (Scope(areas=(subtree(street.tree.areas[name].path),)) for name in ("s1", "s1c2"))
+    for sensitive, seen in ((here, 2), (there, 1), (here, 2), (there, 1)):
+        rights = StatedRights({**dict.fromkeys((*READS, "tags.tag.read"), here), "tags.sensitive.read": sensitive})
+        caller = principal(street.tree.tenant_id, rights)
+        found = await front.data(caller, '{ residents(where: {hasTag: ["secret"]}) { totalCount } }')
+        assert found["residents"]["totalCount"] == seen
+
+
 async def test_small_counts_of_sensitive_tags_are_not_told(front: Front, street: Street) -> None:
     await street.household("many", "s1c1g2", *([1990] * 6))
     for at in range(6):

@@ -248,6 +248,7 @@ def _made(
         build.cost,
         dict(build.permissions),
         dict(build.levels),
+        dict(build.alike),
         anchor,
     )
 

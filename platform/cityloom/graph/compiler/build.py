@@ -74,6 +74,7 @@ class Build:
         self.preparations: list[Preparation] = []
         self.permissions: dict[str, Scope | None] = {}
         self.levels: dict[str, FieldAccess] = {}
+        self.alike: dict[tuple[str, str], bool] = {}
         self.cost = 0
         self._aliases: dict[str, int] = {}
         self._fields = 0
@@ -144,6 +145,11 @@ class Build:
             self.permissions[permission] = self.rights.scope(permission)
         return self.permissions[permission]
 
+    def are_alike(self, one: str, other: str) -> bool:
+        """Whether two permissions hold in the same places, noted for whom else the plan is."""
+        self.alike[one, other] = found = self.granted(one) == self.granted(other)
+        return found
+
     def level(self, field: str) -> FieldAccess:
         """How much of a protected field is seen, noted for whom else the plan is."""
         if field not in self.levels:
@@ -154,18 +160,22 @@ class Build:
         if bound.read is None:
             return []
         table = alias.table if isinstance(alias, _Columns) else selectable(alias)
-        found = [*self._held(bound, bound.read, alias), *self._guarded(bound, alias)]
+        found = [*self._held(bound, bound.read, alias), *self._guarded(bound, bound.read, alias)]
         return [_no_row(table) if isinstance(condition, False_) else condition for condition in found]
 
-    def _guarded(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
+    def _guarded(self, bound: BoundType, read: str, alias: Entity) -> list[ColumnElement[bool]]:
         """Rows that take a further permission are seen with it, where it is held; no others are."""
-        guard = bound.guard
-        if guard is None:
+        rule, guard = bound.scope, bound.guard
+        if rule is None or guard is None:
             return []
+        # Whoever sees a row for its place alone, and has the further permission in the same places, may see it.
+        is_by_area = rule.area is guard.area and (rule.department, rule.owner, rule.rows) == (None, None, None)
         column, shut, ways = getattr(alias, guard.column.key), [], []
         for word, permission in guard.permissions.items():
             scope = self.granted(permission)
             if scope is not None and (scope.everywhere or guard.area is None):
+                continue
+            if is_by_area and self.are_alike(read, permission):
                 continue
             shut.append(column != constant_text(word))
             if scope is not None and guard.area is not None:

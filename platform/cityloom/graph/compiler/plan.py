@@ -54,12 +54,18 @@ class Plan:
     cost: int
     permissions: Mapping[str, Scope | None]
     levels: Mapping[str, FieldAccess]
+    alike: Mapping[tuple[str, str], bool]
     anchor: object = None
 
     def fits(self, rights: Rights) -> bool:
-        """Whether compiling for these rights would make this very plan: the same scopes by shape, the same levels."""
-        return all(_shape(rights.scope(name)) == _shape(scope) for name, scope in self.permissions.items()) and all(
-            rights.field(name) is level for name, level in self.levels.items()
+        """Whether compiling for these rights would make this very plan.
+
+        The same scopes by shape, the same ones of them equal where that was asked, the same levels.
+        """
+        return (
+            all(_shape(rights.scope(name)) == _shape(scope) for name, scope in self.permissions.items())
+            and all((rights.scope(one) == rights.scope(other)) is is_so for (one, other), is_so in self.alike.items())
+            and all(rights.field(name) is level for name, level in self.levels.items())
         )
 
     @property
