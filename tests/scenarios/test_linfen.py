@@ -24,14 +24,13 @@ async def test_every_building_group_has_two_leads(story: Callable[[str], Awaitab
     """双楼长: a party member leads, a second lead stands beside them; where one is missing, it shows."""
     city = await story("linfen")
     group = await city.area(FIRST)
-    posts = {post["code"]: post["id"] for post in (await city.ask("admin", "{ posts { id code } }"))["posts"]}
     missing = "query ($id: ID!) { area(id: $id) { unfilledPosts { code } } }"
     found = (await city.ask("admin", missing, {"id": group}))["area"]["unfilledPosts"]
     assert {post["code"] for post in found} == {"BUILDING_LEAD", "SECOND_LEAD"}
     for login, post in (("grid-01-1", "BUILDING_LEAD"), ("grid-01-2", "SECOND_LEAD")):
-        given = {"accountId": await city.account(login), "postId": posts[post], "areaId": group}
-        await city.make("admin", "postAssign", "PostAssignment", **given)
+        await city.post(login, post, FIRST)
     assert (await city.ask("admin", missing, {"id": group}))["area"]["unfilledPosts"] == []
+    posts = {post["code"]: post["id"] for post in (await city.ask("admin", "{ posts { id code } }"))["posts"]}
     third = {"accountId": await city.account("grid-01-3"), "postId": posts["SECOND_LEAD"], "areaId": group}
     assert await city.reason("admin", "postAssign", **third) == "POST_TAKEN"
     query = """query ($id: ID!) { area(id: $id) { assignments { nodes { post { titleZh } worker { name } } } } }"""
@@ -84,9 +83,7 @@ async def test_a_visit_is_recorded_offline(story: Callable[[str], Awaitable[Stor
     city = await story("linfen")
     door = await city.dwelling("community-01", SECOND, "201")
     home, (elder,) = await city.household("community-01", door, "L201", {"name": "徐爷爷", "birthOn": "1940-01-01"})
-    posts = {post["code"]: post["id"] for post in (await city.ask("admin", "{ posts { id code } }"))["posts"]}
-    given = {"accountId": await city.account("grid-01-1"), "postId": posts["MICRO_LEAD"], "areaId": await city.area(GRID)}
-    await city.make("admin", "postAssign", "PostAssignment", **given)
+    await city.post("grid-01-1", "MICRO_LEAD", GRID)
     at = city.clock.now()
     visit = {
         "clientId": str(new_id(int(at.timestamp() * 1000))),

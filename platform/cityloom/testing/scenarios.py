@@ -119,6 +119,12 @@ class Story:
         found = [await self.make(login, "residentCreate", "Resident", **since, **one) for one in people]
         return made, found
 
+    async def post(self, login: str, post: str, area: str) -> None:
+        """Let an account hold a post in an area, by their codes; who holds it already keeps it."""
+        posts = {one["code"]: one["id"] for one in (await self.ask("admin", "{ posts { id code } }"))["posts"]}
+        given = {"accountId": await self.account(login), "postId": posts[post], "areaId": await self.area(area)}
+        assert await self.reason("admin", "postAssign", **given) in {None, "POST_HELD_ALREADY"}
+
     async def tags_of(self, login: str, resident: str) -> set[str]:
         """Which tags of a resident somebody sees."""
         query = "query ($id: ID!) { resident(id: $id) { tags { tag { code } } } }"
