@@ -178,7 +178,16 @@ async def test_who_leaves_is_told_everything_and_then_forgotten(story: Callable[
     assert await city.reason("admin", "subjectErase", **wish) == "HELD_BY_LAW"
     await city.make("admin", "legalHoldLift", "LegalHold", id=hold, reason="已结案")
     counts = (await city.change("admin", "subjectErase", wish, "... on Erasure { counts }"))["counts"]
-    assert counts.keys() >= {"residents", "resident_tags", "resident_stays", "vehicles", "custom_values", "visit_changes"}
+    gone = {
+        "residents",
+        "resident_tags",
+        "resident_stays",
+        "dwelling_ties",
+        "vehicles",
+        "custom_values",
+        "visit_changes",
+    }
+    assert counts.keys() >= gone
     found: dict[str, Any] = (await city.ask("admin", SEEN, {"id": resident}))["resident"]
     assert found == {
         "name": "已清除",

@@ -13,9 +13,7 @@ if TYPE_CHECKING:
 
 COMMUNITY = "220781003002"
 GRID, NEXT, THIRD = (f"{COMMUNITY}00{number}" for number in (1, 2, 3))
-WHO_LIVES_HERE = (
-    "query ($id: ID!, $day: Date) { dwelling(id: $id) { residents(asOf: $day) { nodes { name household { number } } } } }"
-)
+WHO_LIVES_HERE = "query ($id: ID!, $day: Date) { dwelling(id: $id) { residents(asOf: $day) { nodes { name } } } }"
 
 
 async def _lived(city: Story, login: str, dwelling: str, day: str | None = None) -> list[str]:
