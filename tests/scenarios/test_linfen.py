@@ -94,7 +94,7 @@ async def test_a_visit_is_recorded_offline(story: Callable[[str], Awaitable[Stor
         "changes": [{"id": elder, "note": "更正姓名"}],
         "visitedAt": at.isoformat(),
     }
-    change = {
+    change: dict[str, Any] = {
         "clientId": str(new_id(int(at.timestamp() * 1000))),
         "madeAt": at.isoformat(),
         "residentChange": {"id": elder, "version": 1, "name": "徐老伯"},

@@ -166,8 +166,8 @@ async def test_what_is_ticked_is_exported_and_a_large_table_needs_a_second_perso
     small = {"id": made, "purpose": "居民区核对人数", "values": {"where": {"kindCode": {"eq": "NEIGHBOURHOOD"}}}}
     export = await city.change("analyst", "reportExport", small, states)
     assert (export["state"], export["countedRows"]) == ("QUEUED", 16)
-    large = {"id": made, "purpose": "楼组核对人数", "format": "CSV"}
-    large["values"] = {"where": {"kindCode": {"eq": "BUILDING_GROUP"}}}
+    groups = {"where": {"kindCode": {"eq": "BUILDING_GROUP"}}}
+    large = {"id": made, "purpose": "楼组核对人数", "format": "CSV", "values": groups}
     export = await city.change("admin", "reportExport", large, states)
     assert (export["state"], export["countedRows"], export["approvalReasons"]) == ("PENDING", 658, ["ROWS"])
     await city.run_exports()
