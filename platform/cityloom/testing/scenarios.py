@@ -11,12 +11,14 @@ from sqlalchemy import select
 
 from cityloom.access import models as access
 from cityloom.access.service.sessions import open_session
+from cityloom.core.crypto import LEAD
 from cityloom.core.ids import decode_id
 from cityloom.events.sequencer import Sequencer
 from cityloom.exports.running import Exporter
 from cityloom.imports.running import run_import
 from cityloom.modules.cases.jobs import run_tenant
 from cityloom.modules.tags.jobs import begin_day, keep_up
+from cityloom.privacy.service import carry_on
 from cityloom.tenancy.packs import Problems, read_folder
 from cityloom.tenancy.system import system_principal
 
@@ -119,6 +121,12 @@ class Story:
         found = [await self.make(login, "residentCreate", "Resident", **since, **one) for one in people]
         return made, found
 
+    async def post(self, login: str, post: str, area: str) -> None:
+        """Let an account hold a post in an area, by their codes; who holds it already keeps it."""
+        posts = {one["code"]: one["id"] for one in (await self.ask("admin", "{ posts { id code } }"))["posts"]}
+        given = {"accountId": await self.account(login), "postId": posts[post], "areaId": await self.area(area)}
+        assert await self.reason("admin", "postAssign", **given) in {None, "POST_HELD_ALREADY"}
+
     async def tags_of(self, login: str, resident: str) -> set[str]:
         """Which tags of a resident somebody sees."""
         query = "query ($id: ID!) { resident(id: $id) { tags { tag { code } } } }"
@@ -153,6 +161,19 @@ class Story:
         answer = await self.client.get(f"/privacy/people/{person}", params={"purpose": purpose}, headers=headers)
         found: dict[str, Any] = answer.json()
         return found
+
+    async def rotate_keys(self) -> None:
+        """Begin to rotate the city's keys and let the platform end it."""
+        document = "mutation { keyRotationStart { __typename ... on KeyRotation { id } } }"
+        made = (await self.ask("admin", document))["keyRotationStart"]
+        for _ in range(3):
+            self.clock.advance(seconds=LEAD.total_seconds())
+            done = 1
+            while done:
+                async with self.platform.works.begin(system_principal(self.tenant_id)) as work:
+                    done = await carry_on(work)
+        query = "query ($id: ID!) { keyRotation(id: $id) { finishedAt } }"
+        assert (await self.ask("admin", query, {"id": made["id"]}))["keyRotation"]["finishedAt"]
 
     async def run_exports(self) -> None:
         """Let a worker write the exports that wait."""

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import Text, cast, func, select
 
+from cityloom.access.models import Account
 from cityloom.core.database import Base
 from cityloom.core.ids import encode_id, new_id
-from cityloom.core.principal import FieldAccess
+from cityloom.core.principal import FieldAccess, Principal, PrincipalKind, Scope
 from cityloom.core.rls import kind
 from cityloom.demo.papers import identity_number, phone_number
 from cityloom.testing.front import anonymous
+from cityloom.testing.rights import StatedRights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -287,3 +289,45 @@ async def test_who_leaves_can_come_back_but_not_the_dead(front: Front, town: Tow
     )
     # All of it on the day on which the resident was recorded: nowhere for as long as a day.
     assert told["resident"] == {"status": "DECEASED", "household": None, "stays": []}
+
+
+async def test_an_account_is_one_residents_and_an_administrators_to_give(front: Front, town: Town) -> None:
+    tenant, administrator = town.tree.tenant_id, town.tree.administrator
+    accounts = {}
+    async with front.works.begin(administrator) as work:
+        for login, kind_ in (("wang", "RESIDENT"), ("worker", "STAFF")):
+            row = Account(login=login, name=login, kind=kind_, created_at=work.now())
+            work.session.add(row)
+            await work.session.flush()
+            accounts[login] = row.id
+    text = (
+        "mutation($i: ResidentChangeInput!) { r: residentChange(input: $i) "
+        f"{{ __typename ... on Resident {{ name }} {REFUSAL} }} }}"
+    )
+    given = {"id": town.here.id("resident"), "accountId": encode_id("acct", tenant, accounts["wang"])}
+    worker = town.tree.someone(*READS, "areas.area.read", "registry.resident.change", at="s1c1g1")
+    query = "{ residents { nodes { id } } }"
+    me = Principal(
+        tenant,
+        PrincipalKind.RESIDENT,
+        StatedRights({"registry.resident.read": Scope(own=True)}),
+        account_id=accounts["wang"],
+    )
+    before = await front.footprint(tenant)
+    nobody = encode_id("acct", tenant, new_id())
+    for caller, changes, reason in (
+        (worker, {}, "FORBIDDEN"),
+        (administrator, {"accountId": encode_id("acct", tenant, accounts["worker"])}, "ACCOUNT_OF_NOBODY"),
+        (administrator, {"accountId": nobody}, "NOT_FOUND"),
+    ):
+        answer = (await front.data(caller, text, {"i": given | changes}))["r"]
+        assert answer.get("reason") == reason, answer
+    assert await front.footprint(tenant) == before
+    assert (await front.data(me, query))["residents"]["nodes"] == []
+    assert (await front.data(administrator, text, {"i": given}))["r"]["__typename"] == "Resident"
+    assert (await front.data(me, query))["residents"]["nodes"] == [{"id": given["id"]}]
+    again = given | {"id": town.far.id("resident")}
+    assert (await front.data(administrator, text, {"i": again}))["r"]["reason"] == "ACCOUNT_TAKEN"
+    assert (await front.data(administrator, text, {"i": given | {"accountId": None}}))["r"]["__typename"] == "Resident"
+    assert (await front.data(me, query))["residents"]["nodes"] == []
+    assert (await front.data(administrator, text, {"i": again}))["r"]["__typename"] == "Resident"
