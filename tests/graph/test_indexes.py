@@ -148,7 +148,13 @@ async def large(server: TestServer, tmp_path_factory: pytest.TempPathFactory) ->
     async with server.clone("indexes") as url:
         admin = await asyncpg.connect(**asyncpg_arguments(make_url(url)))
         tenant = new_id()
-        besides = ("resident_name_tokens", "organisation_name_tokens", "custom_fields", "custom_values")
+        besides = (
+            "resident_name_tokens",
+            "organisation_name_tokens",
+            "custom_fields",
+            "custom_values",
+            "resident_tags",
+        )
         tables = {one.table for one in LISTS} | {Base.metadata.tables[name] for name in besides}
         try:
             await admin.execute("SET session_replication_role = replica; SET synchronous_commit = off")
@@ -327,6 +333,8 @@ def _findings(what: str, plan: dict[str, Any], most: int) -> list[str]:
 
 def _callers(tenant: UUID) -> dict[str, Principal]:
     names = {one.bound.read for one in LISTS} - {None}
+    guards = [one.bound.scope.guard for one in LISTS if one.bound.scope is not None]
+    names |= {permission for guard in guards if guard is not None for permission in guard.permissions.values()}
     scopes = {"whole city": Scope(everywhere=True), "one area": Scope(areas=(AREA,))}
     return {label: principal(tenant, StatedRights(dict.fromkeys(names, scope))) for label, scope in scopes.items()}  # type: ignore[arg-type] # None is taken out
 

@@ -33,9 +33,10 @@ from cityloom.webhooks.fanout import Fanout
 from cityloom.webhooks.shaping import shaper_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
+    from opentelemetry.sdk.trace import ReadableSpan
     from starlette.applications import Starlette
 
     from cityloom.app import Platform
@@ -110,13 +111,18 @@ def log() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[InMemorySpanExporter]:
-    """What would be exported of traces."""
+def spans(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Sequence[ReadableSpan]]]:
+    """What was exported of traces by the time of the call."""
     kept = InMemorySpanExporter()
     recorded = telemetry.Telemetry({}, exporter=kept)
     monkeypatch.setattr(telemetry, "_is_tracing", True)
     monkeypatch.setattr(telemetry, "_tracer", recorded.tracer)
-    yield kept
+
+    def exported() -> Sequence[ReadableSpan]:
+        recorded.traces.force_flush()
+        return kept.get_finished_spans()
+
+    yield exported
     recorded.shutdown()
 
 
@@ -238,7 +244,7 @@ async def test_no_planted_number_is_kept_anywhere(
     app: Starlette,
     admin_url: str,
     log: io.StringIO,
-    spans: InMemorySpanExporter,
+    spans: Callable[[], Sequence[ReadableSpan]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     twin = await plant(opened, app, "willow", division="999903")
@@ -275,8 +281,8 @@ async def test_no_planted_number_is_kept_anywhere(
             assert not hits(content.getvalue(), is_text=True), table
     finally:
         await connection.close()
-    told = "".join(span.to_json() for span in spans.get_finished_spans())
-    assert spans.get_finished_spans()
+    told = "".join(span.to_json() for span in spans())
+    assert told
     assert log.getvalue()
     assert not hits(told.encode(), is_text=True)
     assert not hits(log.getvalue().encode(), is_text=True)
