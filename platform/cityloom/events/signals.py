@@ -89,7 +89,8 @@ async def hearing(database: Database, heard: Mapping[str, Callable[[str], None]]
         yield
     finally:
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
+        # Cancelled between two messages of its connection, asyncpg says that another operation is in progress.
+        with contextlib.suppress(asyncio.CancelledError, asyncpg.InternalClientError):
             await task
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sqlalchemy import delete, select
 
 from cityloom.core.constraints import refusing
@@ -37,11 +37,18 @@ class TagRow(PackRow):
     needs_consent: bool = False
 
 
+def _in_order(said: Any) -> Any:  # noqa: ANN401 - of any JSON value
+    """The same with keys in their order, for the database keeps none."""
+    if isinstance(said, dict):
+        return {key: _in_order(said[key]) for key in sorted(said)}
+    return [_in_order(one) for one in said] if isinstance(said, list) else said
+
+
 class RuleRow(PackRow):
     """The rule of a tag; `when` is a condition, see `cityloom.modules.tags.rules`."""
 
     code: Code
-    when: dict[str, Any]
+    when: Annotated[dict[str, Any], AfterValidator(_in_order)]
 
 
 TAGS = CsvTable("tags.csv", TagRow, key=("code",))
