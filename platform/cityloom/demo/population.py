@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import aliased
 
 from cityloom.core.errors import Refusal, RefusalCode
@@ -16,6 +16,7 @@ from cityloom.demo.people import SMALL_RESIDENTS, plan
 from cityloom.modules.areas.models import Area, AreaKind
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.people import keys_of
+from cityloom.modules.tags.models import TagRule
 from cityloom.tenancy.events import TENANT_TAG
 from cityloom.tenancy.limits import demand_room
 from cityloom.tenancy.system import system_principal
@@ -120,6 +121,8 @@ async def fill(
         async with works.begin(principal) as work:
             after = {"scale": scale, "seed": seed, "residents": filled.residents}
             work.audit(AuditEntry(action="registry.demo.fill", object_tag=TENANT_TAG, object_id=tenant_id, after=after))
+            # There is no event that rules of tags could follow: the worker holds everybody against them soon.
+            await work.session.execute(update(TagRule).values(is_pending=True))
     return filled
 
 
