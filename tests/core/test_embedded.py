@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 USER_PROGRAM = """
 import select
+import signal
 import sys
 from pathlib import Path
+# A shell that runs the tests in the background has SIGINT ignored by whatever it begins.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from cityloom.core.embedded import EmbeddedPostgres
 postgres = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
 print(postgres.start(), flush=True)
