@@ -48,7 +48,9 @@ LANGUAGE sql STABLE AS $$
   WHERE h.tenant_id = d.tenant_id AND h.dwelling_id = d.id AND r.tenant_id = d.tenant_id
   ORDER BY r.name, r.id
 $$;
-GRANT EXECUTE ON FUNCTION public.dwellings_residents TO cityloom_app
+GRANT EXECUTE ON FUNCTION public.dwellings_residents TO cityloom_app;
+-- PostGraphile calls `id` rowId as well.
+COMMENT ON COLUMN public.custom_values.row_id IS '@name thing_row_id'
 """
 POINT = "query Point($id: ID!) { node(id: $id) { ... on Resident { id name birthYear } } }"
 POINT_PLAIN = "query Point($id: ID!) { node(id: $id) { id name birthYear } }"
