@@ -30,6 +30,7 @@ from cityloom.storage import storage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 NAMES = (
     *reads.BENCHES,
@@ -84,8 +85,7 @@ def main() -> None:
         if name in _OTHERS:
             _OTHERS[name](name, given)
     if any(name in reads.BENCHES for name in wanted):
-        settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
-        with storage(settings) as admin_url:
+        with _populated(given) as (settings, admin_url):
             uvloop.run(_reads(settings, admin_url, [name for name in wanted if name in reads.BENCHES], given))
 
 
@@ -109,17 +109,21 @@ def _import(name: str, given: argparse.Namespace) -> None:
 
 
 def _registry_reads(name: str, given: argparse.Namespace) -> None:
-    settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR)})
-    with storage(settings) as admin_url:
+    with _populated(given) as (settings, admin_url):
         _write(name, uvloop.run(_registry(settings, admin_url, given)))
 
 
 @contextmanager
 def _stored(name: str) -> Iterator[tuple[Settings, str]]:
     """A database of the bench's own."""
-    settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR.with_name(f"bench-{name}"))})
+    settings = Settings.from_environment(os.environ | {"CITYLOOM_VAR": str(VAR / name)})
     with storage(settings) as admin_url:
         yield settings, admin_url
+
+
+def _populated(given: argparse.Namespace) -> AbstractContextManager[tuple[Settings, str]]:
+    """The database of a pack's demo population; each scale has its own, so that none is taken for another."""
+    return _stored(f"{given.city}-{given.scale}")
 
 
 #: What needs no servers beside each other.
@@ -161,7 +165,7 @@ async def _reads(settings: Settings, admin_url: str, names: list[str], given: ar
         f"load generator: {top.per_second:,.0f} answers/s of 50 kB at most, {top.generator_cpu_ms:.3f} ms of CPU each",
         highlight=False,
     )
-    async with serving(admin_url, city, contestants) as servers:
+    async with serving(admin_url, city, contestants, settings.var) as servers:
         options = reads.Options(given.rounds, given.seconds, given.connections, _postmaster(settings))
         ring = reads.Ring(admin_url, city, servers, options)
         for name in names:

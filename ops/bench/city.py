@@ -26,6 +26,7 @@ from cityloom.tenancy.models import TenantLimit
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from uuid import UUID
 
     from cityloom.app import Platform
@@ -59,11 +60,11 @@ class City:
     dwellings: int
 
 
-def connect_arguments(admin_url: str) -> dict[str, str]:
-    """How another program connects as the application's role."""
+def connect_arguments(admin_url: str, var: Path) -> dict[str, str]:
+    """How another program connects as the application's role, whose password `var` has."""
     found = asyncpg_arguments(make_url(admin_url))
     known = {name: found[name] for name in ("host", "port", "database")}
-    return {**known, "user": APP, "password": role_password(VAR, APP)}
+    return {**known, "user": APP, "password": role_password(var, APP)}
 
 
 async def prepare(settings: Settings, admin_url: str, *, slug: str, scale: str) -> City:

@@ -119,7 +119,7 @@ async def _measure(opened: Platform, settings: Settings, admin_url: str, city: C
             found[question.name] = await _ask(opened, connection, caller, question)
     finally:
         await connection.close()
-    async with serving(admin_url, city, [CITYLOOM]) as servers:
+    async with serving(admin_url, city, [CITYLOOM], settings.var) as servers:
         await _ask_over_http(servers[CITYLOOM].port, city, questions, found)
     _show(city, questions, found)
     return {q.name: {"scope": q.scope, "target_ms": q.target_ms, **found[q.name].as_json()} for q in questions}

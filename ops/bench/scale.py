@@ -127,8 +127,8 @@ async def run(settings: Settings, admin_url: str, given: argparse.Namespace, pos
         console.print(f"scale.tenants: {name} at rest: {figure}", highlight=False)
     options = Options(given.rounds, given.seconds, given.connections, postmaster)
     async with (
-        serving(admin_url, among, [CITYLOOM], var=settings.var) as many,
-        serving(single_url, alone, [CITYLOOM], var=settings.var) as one,
+        serving(admin_url, among, [CITYLOOM], settings.var) as many,
+        serving(single_url, alone, [CITYLOOM], settings.var) as one,
     ):
         rings = {AMONG: Ring(admin_url, among, many, options), ALONE: Ring(single_url, alone, one, options)}
         for name in ("nested", "point", "page", "aggregate"):

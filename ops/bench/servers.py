@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from city import VAR, connect_arguments
+from city import connect_arguments
 from contest import ROOT, console
 
 from cityloom.core.principal import subtree
@@ -62,9 +62,7 @@ def install_postgraphile() -> str | None:
 
 
 @asynccontextmanager
-async def serving(
-    admin_url: str, city: City, names: Sequence[str], *, var: Path = VAR
-) -> AsyncIterator[dict[str, Server]]:
+async def serving(admin_url: str, city: City, names: Sequence[str], var: Path) -> AsyncIterator[dict[str, Server]]:
     """The servers of these contestants, all warm at once; idle ones cost nothing. `var` has the roles' passwords."""
     running: list[asyncio.subprocess.Process] = []
     found: dict[str, Server] = {}
@@ -72,7 +70,7 @@ async def serving(
         for name in names:
             port = free_port()
             command, environment, folder = (
-                _node(admin_url, city, port) if name == POSTGRAPHILE else _python(admin_url, name, port, var)
+                _node(admin_url, city, port, var) if name == POSTGRAPHILE else _python(admin_url, name, port, var)
             )
             process = await asyncio.create_subprocess_exec(*command, env=os.environ | environment, cwd=folder)
             running.append(process)
@@ -104,18 +102,18 @@ def _python(admin_url: str, name: str, port: int, var: Path) -> tuple[list[str],
     return [sys.executable, str(HERE / "serve.py"), FACTORIES[name]], environment, ROOT
 
 
-def _node(admin_url: str, city: City, port: int) -> tuple[list[str], dict[str, str], Path]:
+def _node(admin_url: str, city: City, port: int, var: Path) -> tuple[list[str], dict[str, str], Path]:
     bearers = {}
     for staff in city.staff.values():
         low, high = subtree(staff.area_path)
         bearers[staff.bearer] = {"app.tenant_id": str(city.tenant_id), "app.area_lo": low, "app.area_hi": high}
     settings: dict[str, Any] = {
         "port": port,
-        "database": connect_arguments(admin_url),
+        "database": connect_arguments(admin_url, var),
         "bearers": bearers,
         "asText": True,
     }
-    path = VAR / "postgraphile.json"
+    path = var / "postgraphile.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(settings), "utf-8")
     command = [str(NODE / "node_modules" / ".bin" / "node"), "server.mjs", str(path)]
