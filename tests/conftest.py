@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from cityloom.installed import import_models, modules
 from cityloom.testing.clock import ManualClock
 from cityloom.testing.database import ROOT, VAR, TestServer, start_server
+from cityloom.testing.examples import UNTIMED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from cityloom.core.database import Database
     from cityloom.testing.twins import Twin
 
+
+settings.load_profile(UNTIMED)
 
 # What is loaded lives as long as the run: looking through it again and again for garbage is a fifth of the time.
 gc.disable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -38,13 +39,20 @@ def served(factory: str, environment: Mapping[str, str] | None = None) -> Iterat
             stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {}), "PYTHONPATH": ":".join(path for path in sys.path if path)},
+            start_new_session=True,
         )
         try:
             _wait_for(port, process, output)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                # The whole group: the server's workers do not end with it.
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                raise
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
