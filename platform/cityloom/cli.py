@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LATE = {
     "access": "cityloom.access.cli:access_app",
     "audit": "cityloom.audit.cli:audit_app",
-    "bench": "cityloom.bench:bench",
+    "bench": "cityloom.bench:bench_app",
     "cases": "cityloom.modules.cases.cli:cases_app",
     "demo": "cityloom.demo.cli:demo",
     "export": "cityloom.exports.cli:export",

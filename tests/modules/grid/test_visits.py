@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,6 +108,28 @@ async def test_a_visit_with_answers_and_changes(
         "visit": None,
         "visits": {"totalCount": 0},
     }
+
+
+async def test_where_nobody_was_since_a_day(
+    probe: Probe, front: Front, alder: AreaTree, roster: Roster, home: dict[str, str], clock: ManualClock
+) -> None:
+    worker = roster.principal("worker", at="s1c1g1")
+    await probe.done(worker, RECORD, {"input": {"householdId": home["household"], "outcome": "MET"}})
+    document = """query ($day: DateTime!) {
+      dwellings(where: {not: {visits: {visitedAt: {gte: $day}}}}) { nodes { id visits { totalCount } } }
+      households(where: {visits: {visitedAt: {gte: $day}, outcome: {eq: MET}}}) { nodes { id } }
+    }"""
+
+    async def asked(since: datetime) -> tuple[set[str], set[str]]:
+        found = await front.data(alder.administrator, document, {"day": since.isoformat()})
+        return {one["id"] for one in found["dwellings"]["nodes"]}, {one["id"] for one in found["households"]["nodes"]}
+
+    unseen, met = await asked(clock.now() - timedelta(days=1))
+    assert (home["dwelling"] in unseen, home["far_dwelling"] in unseen) == (False, True)
+    assert met == {home["household"]}
+    unseen, met = await asked(clock.now() + timedelta(seconds=1))
+    assert {home["dwelling"], home["far_dwelling"]} <= unseen
+    assert not met
 
 
 async def test_what_was_answered_is_forgotten_when_it_was_kept_long_enough(

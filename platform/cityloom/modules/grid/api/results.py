@@ -277,3 +277,23 @@ class ResidentVisits:
         "The visits to the household that they belong to.",
         filterable=False,
     )
+
+
+@b.extend(Dwelling, module="grid")
+class DwellingVisits:
+    """Who knocked at a door."""
+
+    visits: b.Connection[Visit] = b.connection(
+        m.Visit.dwelling_id,
+        "The visits to it. Those where nobody was since a day: `where: {not: {visits: {visitedAt: {gte: …}}}}`.",
+    )
+
+
+@b.extend(Household, module="grid")
+class HouseholdVisits:
+    """Who came to see a household."""
+
+    visits: b.Connection[Visit] = b.connection(
+        m.Visit.household_id,
+        "The visits to it. Those where nobody was since a day: `where: {not: {visits: {visitedAt: {gte: …}}}}`.",
+    )
