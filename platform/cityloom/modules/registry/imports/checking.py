@@ -248,7 +248,7 @@ class RegistryChecking:
     ) -> tuple[dict[str, Any], str, Any]:
         """The columns as they will be, what that means, and who they were."""
         row_id = new_id() if former is None else former.id
-        columns = service.sealed_resident(self.keys, row_id, person.values)
+        columns = service.sealed_resident(self.keys, row_id, person.values, index=person.index)
         if former is None:
             return {"relationship": "OTHER", "sex": "UNKNOWN", **_BLANK, **columns, "id": row_id}, "NEW", None
         before = {name: getattr(former, name) for name in _PERSON}

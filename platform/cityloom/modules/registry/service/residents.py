@@ -81,11 +81,16 @@ def checked_resident(today: date, values: ResidentValues) -> ResidentValues:
     return checked
 
 
-def sealed_resident(keys: TenantKeys, row_id: UUID, checked: ResidentValues) -> dict[str, Any]:
-    """The columns of values that were checked; protected ones are sealed, masked and indexed."""
+def sealed_resident(
+    keys: TenantKeys, row_id: UUID, checked: ResidentValues, *, index: bytes | None = None
+) -> dict[str, Any]:
+    """The columns of values that were checked; protected ones are sealed, masked and indexed.
+
+    `index` is that of the identity number, where it was made before.
+    """
     columns: dict[str, Any] = {key: checked[key] for key in _PLAIN if key in checked}  # type: ignore[literal-required] # keys of the mapping
     if "identity_number" in checked:
-        columns |= people.identity_columns(keys, row_id, checked["identity_number"])
+        columns |= people.identity_columns(keys, row_id, checked["identity_number"], index)
     if "birth_on" in checked:
         columns |= people.birth_columns(keys, row_id, checked["birth_on"])
     if "phone" in checked:
