@@ -1,4 +1,4 @@
-"""Staging tables of organisations, and of answers to the cities' own fields.
+"""Staging tables of organisations and of answers to the cities' own fields; those of links are changed within a page.
 
 Revision ID: 0011
 Revises: 0009
@@ -15,8 +15,13 @@ branch_labels = None
 depends_on = None
 
 
+_LINKS = ("buildings", "dwellings", "households")
+
+
 def upgrade() -> None:
     """Make the change."""
+    for table in _LINKS:
+        op.execute(f"ALTER TABLE registry_staged_{table} SET (fillfactor = 45)")
     op.create_table(
         "registry_staged_organisations",
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -80,3 +85,5 @@ def downgrade() -> None:
     """Take it back."""
     op.drop_table("registry_staged_answers")
     op.drop_table("registry_staged_organisations")
+    for table in _LINKS:
+        op.execute(f"ALTER TABLE registry_staged_{table} RESET (fillfactor)")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _DIALECT = asyncpg_dialect.dialect()  # type: ignore[no-untyped-call] # the dialect is untyped
 _quote = _DIALECT.identifier_preparer.quote
 
+_UNCOUNTED = "SELECT bool_or(reltuples <= 0) FROM pg_class WHERE oid = ANY($1::regclass[])"
+
 
 def table_of(model: type[TenantTable]) -> Table:
     """The table of a model."""
@@ -58,3 +60,17 @@ async def insert_rows(work: Work, statement: str, rows: Sequence[Sequence[Any]],
     if rows:
         connection = await work.connection()
         await connection.execute(statement, work.tenant_id, *map(list, zip(*rows, strict=True)), *same)
+
+
+async def keep_uncounted(work: Work, *tables: str) -> None:
+    """Let nobody count the rows of these tables until the work ends, where none were ever counted.
+
+    To be asked before many first rows are written of which others refer to each other. Whoever counted them meanwhile
+    (autovacuum does) would find none that is committed: then the planner takes all indexes for equally good, and
+    foreign keys look each row up through one that only leads with the tenant (measured: 110,000 rows not done in 8
+    minutes, not 2 seconds). Works that do this for the same tables go one after the other.
+    """
+    connection = await work.connection()
+    if await connection.fetchval(_UNCOUNTED, tables):
+        names = ", ".join(map(_quote, tables))
+        await connection.execute(f"LOCK TABLE {names} IN SHARE UPDATE EXCLUSIVE MODE")

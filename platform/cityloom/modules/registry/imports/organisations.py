@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import delete, exists, select
 
-from cityloom.core.bulk import insert_rows, insert_text, table_of
+from cityloom.core.bulk import insert_rows, insert_text, keep_uncounted, table_of
 from cityloom.core.database import beyond_wall
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import new_id
@@ -330,6 +330,7 @@ class OrganisationTarget:
     async def publish(self, work: Work, asked: Asked) -> None:
         """Make what was resolved visible."""
         comparer, now = Comparer(work, asked), work.now()
+        await keep_uncounted(work, _TABLE)
         await comparer.execute(_NEW, now)
         changed = await comparer.execute(_CHANGED, now)
         if int(changed.split()[-1]) != (await comparer.counted(_HOW_MANY))[0]["n"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cityloom.core.bulk import keep_uncounted
 from cityloom.imports.targets import Outdated
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import models as m
@@ -148,6 +149,7 @@ async def publish(work: Work, asked: Asked) -> None:
     connection = await work.connection()
     mine = work.tenant_id, asked.import_id
     await demand_room(work, "residents", m.Resident, await connection.fetchval(_HOW_MANY, *mine, "NEW"))
+    await keep_uncounted(work, "buildings", "dwellings", "households", "residents")
     now = work.now()
     for sql in _NEW_LINKS:
         await connection.execute(sql, *mine, now)
