@@ -49,7 +49,7 @@ def insert_text(table: Table, columns: Sequence[str], *, same: Sequence[str] = (
     names, rows = listed([*columns, *same]), listed(columns, "g.")
     source = f"unnest({arrays}) AS g ({listed(columns)[2:]})"
     if "area_id" in columns and "area_path" in table.c and "area_path" not in columns:
-        # An area that is not there leaves no path, which the column refuses.
+        # An area that is not there leaves no path, which no policy lets through.
         names, values = f"{names}, area_path", f"{values}, a.path"
         source += " LEFT JOIN areas AS a ON a.tenant_id = $1 AND a.id = g.area_id"
     return f"INSERT INTO {_quote(table.name)} AS s (tenant_id{names}) SELECT $1{rows}{values} FROM {source} {ending}"  # noqa: S608 - names of our own tables and columns
