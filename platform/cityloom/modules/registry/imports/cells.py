@@ -28,7 +28,7 @@ _BY_WORD: Final = {
 
 def whole(cell: str) -> int:
     """A whole number, `6` or `6层`; refuses (`CellNoNumber`)."""
-    match = _WHOLE.fullmatch(unicodedata.normalize("NFKC", cell).strip())
+    match = _WHOLE.fullmatch(cell) or _WHOLE.fullmatch(unicodedata.normalize("NFKC", cell).strip())
     if match is None:
         raise CellNoNumber(example="6")
     return int(match[1])
@@ -36,7 +36,7 @@ def whole(cell: str) -> int:
 
 def decimal(cell: str) -> float:
     """A number with a fraction, `89.5` or `89.5㎡`; refuses (`CellNoNumber`)."""
-    match = _DECIMAL.fullmatch(cell.strip())
+    match = _DECIMAL.fullmatch(cell) or _DECIMAL.fullmatch(cell.strip())
     if match is None:
         raise CellNoNumber(example="89.5")
     return float(match[1])
@@ -93,6 +93,6 @@ def words(cell: str, known: Collection[str]) -> list[str]:
 
 def digits(cell: str) -> str:
     """A long number as it stands; refuses (`DigitsLost`) what a spreadsheet has made a floating-point number of."""
-    if _SCIENTIFIC.fullmatch(cell):
+    if not cell.isdigit() and _SCIENTIFIC.fullmatch(cell):
         raise DigitsLost
     return cell

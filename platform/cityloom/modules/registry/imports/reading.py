@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cityloom.core.errors import Refusal
@@ -50,6 +51,9 @@ _THINGS: Final = {
     c.HOUSEHOLD: ("household", "住户"),
     c.NAME: ("resident", "居民"),
 }
+_SEX, _USE, _KIND, _RELATIONSHIP = (
+    partial(cells.word, column) for column in ("sex", "dwelling_use", "household_kind", "relationship")
+)
 
 
 @dataclass(slots=True)
@@ -171,53 +175,64 @@ class _RowReader:
             self._errors.append(found_in(self._row, refusal, column))
             return None
 
-    def _checked(self, check: Callable[[Any], dict[str, Any]], column: str, name: str, value: Any) -> Any:  # noqa: ANN401 - a value
-        """A value as the service takes it."""
-        if value is None:
-            return None
+    def _checked(self, check: Callable[[Any], dict[str, Any]], **stated: tuple[str, Any]) -> dict[str, Any]:
+        """Values as a service takes them, by its names for them; what it refuses is noted in the value's column."""
+        values = {name: value for name, (_, value) in stated.items() if value is not None}
         try:
-            return check({name: value})[name]
-        except Refusal as refusal:
-            self._errors.append(found_in(self._row, refusal, column))
-            return None
+            return check(values)
+        except Refusal:
+            for name, value in values.items():
+                try:
+                    check({name: value})
+                except Refusal as refusal:
+                    self._errors.append(found_in(self._row, refusal, stated[name][0]))
+            return {}
 
     def _building(self) -> dict[str, Any]:
-        get, check = self._values.get, service.building_columns
+        get = self._values.get
         position = self._cell("longitude", cells.decimal), self._cell("latitude", cells.decimal)
-        longitude, latitude = None, None
-        if None not in position:
-            try:
-                checked = check({"position": position})
-                longitude, latitude = checked["longitude"], checked["latitude"]
-            except Refusal as refusal:
-                self._errors.append(found_in(self._row, refusal, "longitude"))
+        checked = self._checked(
+            service.building_columns,
+            code=(c.BUILDING, get(c.BUILDING)),
+            name=("building_name", get("building_name")),
+            address=("address", get("address")),
+            storeys=("storeys", self._cell("storeys", cells.whole)),
+            position=("longitude", None if None in position else position),
+        ).get
         return {
-            "code": self._checked(check, c.BUILDING, "code", get(c.BUILDING)),
+            "code": checked("code"),
             "area_code": get(c.AREA),
-            "name": self._checked(check, "building_name", "name", get("building_name")),
-            "address": self._checked(check, "address", "address", get("address")),
-            "storeys": self._checked(check, "storeys", "storeys", self._cell("storeys", cells.whole)),
-            "longitude": longitude,
-            "latitude": latitude,
+            "name": checked("name"),
+            "address": checked("address"),
+            "storeys": checked("storeys"),
+            "longitude": checked("longitude"),
+            "latitude": checked("latitude"),
         }
 
     def _dwelling(self) -> dict[str, Any]:
-        get, check = self._values.get, service.dwelling_columns
+        get = self._values.get
+        checked = self._checked(
+            service.dwelling_columns,
+            unit=("unit", get("unit")),
+            number=(c.DWELLING, get(c.DWELLING)),
+            floor=("floor", self._cell("floor", cells.whole)),
+            size_dm2=("size", self._cell("size", cells.square_decimetres)),
+        ).get
         return {
             "building_code": get(c.BUILDING),
-            "unit": self._checked(check, "unit", "unit", get("unit")) or "",
-            "number": self._checked(check, c.DWELLING, "number", get(c.DWELLING)),
-            "floor": self._checked(check, "floor", "floor", self._cell("floor", cells.whole)),
-            "use": self._cell("dwelling_use", lambda cell: cells.word("dwelling_use", cell)),
-            "size_dm2": self._checked(check, "size", "size_dm2", self._cell("size", cells.square_decimetres)),
+            "unit": checked("unit", ""),
+            "number": checked("number"),
+            "floor": checked("floor"),
+            "use": self._cell("dwelling_use", _USE),
+            "size_dm2": checked("size_dm2"),
         }
 
     def _household(self) -> dict[str, Any]:
-        get, check = self._values.get, service.household_columns
+        get = self._values.get
         in_dwelling = c.DWELLING in self._values
         return {
-            "number": self._checked(check, c.HOUSEHOLD, "number", get(c.HOUSEHOLD)),
-            "kind": self._cell("household_kind", lambda cell: cells.word("household_kind", cell)),
+            "number": self._checked(service.household_columns, number=(c.HOUSEHOLD, get(c.HOUSEHOLD))).get("number"),
+            "kind": self._cell("household_kind", _KIND),
             "area_code": None if in_dwelling else get(c.AREA),
             "building_code": get(c.BUILDING) if in_dwelling else None,
             "unit": (get("unit") or "") if in_dwelling else None,
@@ -230,9 +245,9 @@ class _RowReader:
             "name": get(c.NAME),
             "identity_number": self._cell("identity_number", cells.digits),
             "birth_on": self._cell("birth_on", cells.day),
-            "sex": self._cell("sex", lambda cell: cells.word("sex", cell)),
+            "sex": self._cell("sex", _SEX),
             "phone": self._cell("phone", cells.digits),
-            "relationship": self._cell("relationship", lambda cell: cells.word("relationship", cell)),
+            "relationship": self._cell("relationship", _RELATIONSHIP),
         }
         stated: Any = {name: value for name, value in read.items() if value is not None}
         answers = self._answers("RESIDENT")
