@@ -148,6 +148,12 @@ async def test_duplicates_are_found_in_the_file_and_among_what_is_registered(str
     assert codes(shown) == [
         (2, "organisation_name", "LIKELY_SAME_ORGANISATION"), (3, "credit_code", "CREDIT_CODE_TAKEN")
     ]  # fmt: skip
+    # Two that are likely the same one are not both.
+    await street.apply(await send(street, [firm("三喜商行")]))
+    both = [firm("三喜商行", credit_code(next(_numbers))) for _ in range(2)]
+    done = await street.apply(await send(street, both), rule="UPDATE", skipsRefused=True)
+    assert (done["state"], counts(done)) == ("COMPLETED", (0, 1, 0, 0, 1))
+    assert [one["creditCode"] for one in await found(street, "三喜商行")] == [both[0][1]]
     elsewhere = firm("双喜商行", code, at=("", "B2", "1", "201"))
     shown = await street.check(await send(street, [elsewhere]), rule="UPDATE")
     assert codes(shown) == [(2, "building_code", "LIES_ELSEWHERE")]

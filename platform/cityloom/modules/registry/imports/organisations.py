@@ -94,15 +94,24 @@ LEFT JOIN LATERAL (
   ORDER BY o.id LIMIT 1) AS l ON x.id IS NULL
 WHERE {MINE} AND me.tenant_id = $1 AND me.import_id = $2 AND me.id = s.id
 """  # noqa: S608 - constants of ours
+_IN: Final = "s.outcome NOT IN ('REFUSED', 'SKIPPED')"
 _EARLIER: Final = (
     "EXISTS (SELECT 1 FROM registry_staged_organisations AS o WHERE o.tenant_id = $1 AND o.import_id = $2 "
     "AND (o.sheet, o.row) < (s.sheet, s.row) AND o.outcome <> 'REFUSED' AND {same})"
 )
-_SAME_CODE = "o.credit_code = s.credit_code"
-_ALIKE = (
-    "o.name = s.name AND (o.credit_code IS NULL OR s.credit_code IS NULL) "
-    "AND (o.building_code, o.unit, o.dwelling_number) IS NOT DISTINCT FROM (s.building_code, s.unit, s.dwelling_number)"
-    " AND (s.building_code IS NOT NULL OR o.area_code IS NOT DISTINCT FROM s.area_code)"
+#: One statement for each, so that it is joined by its first equality. The second: both are the same that is registered.
+_REPEATED: Final = (
+    ("credit_code", e.StatedTwice(), "o.credit_code = s.credit_code"),
+    (c.ORGANISATION, e.LikelySameOrganisation(), "o.target_id = s.target_id"),
+    (
+        c.ORGANISATION,
+        e.LikelySameOrganisation(),
+        (
+            "o.name = s.name AND (o.credit_code IS NULL OR s.credit_code IS NULL) AND "
+            "(o.building_code, o.unit, o.dwelling_number) IS NOT DISTINCT FROM (s.building_code, s.unit, s.dwelling_number)"
+            " AND (s.building_code IS NOT NULL OR o.area_code IS NOT DISTINCT FROM s.area_code)"
+        ),
+    ),
 )
 _OF_PLACE = "EXISTS (SELECT 1 FROM {table} AS x WHERE x.tenant_id = $1 AND x.id = s.{column} AND {which})"
 _UNSEEN = (
@@ -244,7 +253,7 @@ async def _resolve(work: Work, asked: Asked, *, locks: bool) -> Counts:
         await _refuse_others(comparer)
         await own.demand_answers(comparer, _TABLE, fields)
         await comparer.note(_TABLE, "s.outcome = 'SKIPPED'", c.ORGANISATION, e.AlreadyRegistered(), is_error=False)
-        await _skip_repeated(comparer)
+        await _leave_repeated(comparer)
         ends: Counter[str] = Counter()
         things = [{"thing": "organisation"} | add(ends, await comparer.counted(_COUNT))]
         return Counts(ends["NEW"], ends["CHANGED"], ends["SAME"], ends["SKIPPED"], things=things)
@@ -287,15 +296,11 @@ async def _refuse_others(comparer: Comparer) -> None:
     await comparer.note(_TABLE, likely, c.ORGANISATION, e.LikelySameOrganisation(), is_error=False)
 
 
-async def _skip_repeated(comparer: Comparer) -> None:
-    """What an earlier row has said."""
-    twice, alike = _EARLIER.format(same=_SAME_CODE), _EARLIER.format(same=_ALIKE)
-    if comparer.asked.rule == "SKIP":
-        await comparer.skip(_TABLE, f"s.outcome <> 'REFUSED' AND {twice}", "credit_code", e.StatedTwice())
-        await comparer.skip(_TABLE, f"s.outcome <> 'REFUSED' AND {alike}", c.ORGANISATION, e.LikelySameOrganisation())
-    else:
-        await comparer.refuse(_TABLE, twice, "credit_code", e.StatedTwice())
-        await comparer.refuse(_TABLE, alike, c.ORGANISATION, e.LikelySameOrganisation())
+async def _leave_repeated(comparer: Comparer) -> None:
+    """What an earlier row has said is skipped, or refused, as the rule says."""
+    leave = comparer.skip if comparer.asked.rule == "SKIP" else comparer.refuse
+    for column, refusal, same in _REPEATED:
+        await leave(_TABLE, f"{_IN} AND {_EARLIER.format(same=same)}", column, refusal)
 
 
 class OrganisationTarget:
