@@ -169,7 +169,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             deadline_seconds=120.0,
         )
         files = FilesEndpoint(authenticator, partial(_writable, works, directory), works.begin, services)
-        imports = ImportsEndpoint(authenticator, partial(_writable, works, directory), works.begin, services)
+        imports = ImportsEndpoint(authenticator, partial(_writable, works, directory), works.begin)
         open311 = Open311Endpoint(tenant_api, directory, authenticator, partial(_writable, works, directory), clock)
         yield Platform(
             settings,

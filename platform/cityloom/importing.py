@@ -21,7 +21,6 @@ from cityloom.core.errors import NotFound
 from cityloom.imports import models as m
 from cityloom.imports import service
 from cityloom.imports.running import run_import
-from cityloom.imports.targets import recognise
 from cityloom.settings import Settings
 from cityloom.storage import storage
 from cityloom.tenancy.system import system_principal
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
     from cityloom.app import Platform
     from cityloom.core.principal import Principal
-    from cityloom.imports.targets import Target
 
 _SHOWN = 20
 
@@ -87,16 +85,17 @@ async def _upload(opened: Platform, importer: Principal, file: Path, target: str
     with file.open("rb") as body, console.status(f"{file.name}: 读取 · reading"):
         async with service.receive(body, keys, limits.most_rows) as received, opened.works.begin(importer) as work:
             row = await service.upload(work, into, received)
-    _tell_headers(row, into, console)
+    _tell_headers(row, console)
     return row.id
 
 
-def _tell_headers(row: m.Import, target: Target, console: Console) -> None:
+def _tell_headers(row: m.Import, console: Console) -> None:
     for sheet in row.sheets:
-        found = recognise(sheet["headers"], target, {})
         console.print(f"{sheet['name']}: {sheet['rows']:,} 行 rows, {row.encoding}", highlight=False)
-        if found.unknown:
-            console.print(f"  未识别的表头 · headers not known: {', '.join(found.unknown)}", markup=False)
+        headers = zip(sheet["headers"], sheet["columns"], strict=True)
+        unknown = [header for header, column in headers if header and column is None]
+        if unknown:
+            console.print(f"  未识别的表头 · headers not known: {', '.join(unknown)}", markup=False)
 
 
 async def _work(opened: Platform, importer: Principal, id_: UUID, console: Console) -> None:

@@ -1,8 +1,4 @@
-"""From generated people to rows: sealed by the thousand, copied into staging tables, inserted under row-level security.
-
-`COPY` into a table with row-level security is refused by PostgreSQL, so rows are copied into temporary tables and go on
-by INSERT … SELECT, which takes the path from the area itself and passes every policy, check and foreign key.
-"""
+"""From generated people to rows: sealed by the thousand, and inserted past every policy, check and foreign key."""
 
 from __future__ import annotations
 
@@ -12,12 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from sqlalchemy import Column, Date, Double, Integer, LargeBinary, MetaData, Table, Text, Uuid, insert, literal, select
-
-from cityloom.core.database import Base
+from cityloom.core.bulk import insert_rows, insert_text, table_of
 from cityloom.demo.papers import credit_code, identity_number, phone_number, plate_number
 from cityloom.demo.people import Home, Person, PlannedBuilding, build
-from cityloom.modules.areas.models import Area
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry import people
 from cityloom.modules.registry.names import place_tokens, tokens
@@ -30,48 +23,13 @@ if TYPE_CHECKING:
     from cityloom.core.crypto import TenantKeys
     from cityloom.core.work import Work
 
-_STAGING = MetaData()
-_UUIDS, _NUMBERS, _DOUBLES = (
-    {"id", "area_id"},
-    {"storeys", "floor", "size_dm2", "birth_year"},
-    {"longitude", "latitude"},
-)
-_BYTES = {"birth_on", "identity_number", "identity_index", "phone", "phone_index", "plate", "plate_index"}
-
-
-def _staging(target: Any, *columns: str) -> Table:  # noqa: ANN401 - a mapped class
-    def type_of(name: str) -> Any:  # noqa: ANN401 - a SQL type
-        if name in _UUIDS or name.endswith("_id"):
-            return Uuid()
-        return (
-            Date()
-            if name == "from_on"
-            else Integer()
-            if name in _NUMBERS
-            else Double()
-            if name in _DOUBLES
-            else LargeBinary()
-            if name in _BYTES
-            else Text()
-        )
-
-    return Table(
-        f"demo_{target.__tablename__}",
-        _STAGING,
-        *(Column(name, type_of(name)) for name in columns),
-        prefixes=["TEMPORARY"],
-        postgresql_on_commit="DROP",
-    )
-
-
-#: Staging tables by their targets, holders first.
-STAGES: Final = {
-    m.Building: _staging(m.Building, "id", "area_id", "code", "name", "address", "storeys", "longitude", "latitude"),
-    m.BuildingToken: _staging(m.BuildingToken, "id", "token"),
-    m.Dwelling: _staging(m.Dwelling, "id", "area_id", "building_id", "unit", "number", "floor", "use", "size_dm2"),
-    m.Household: _staging(m.Household, "id", "area_id", "number", "kind", "dwelling_id"),
-    m.Resident: _staging(
-        m.Resident,
+#: The columns of what is made, by the table, holders first.
+COLUMNS: Final[dict[type[Any], tuple[str, ...]]] = {
+    m.Building: ("id", "area_id", "code", "name", "address", "storeys", "longitude", "latitude"),
+    m.BuildingToken: ("id", "token"),
+    m.Dwelling: ("id", "area_id", "building_id", "unit", "number", "floor", "use", "size_dm2"),
+    m.Household: ("id", "area_id", "number", "kind", "dwelling_id"),
+    m.Resident: (
         "id",
         "area_id",
         "name",
@@ -88,20 +46,24 @@ STAGES: Final = {
         "relationship",
         "status",
     ),
-    m.ResidentNameToken: _staging(m.ResidentNameToken, "id", "token"),
-    m.Organisation: _staging(m.Organisation, "id", "area_id", "name", "kind", "credit_code", "dwelling_id"),
-    m.OrganisationNameToken: _staging(m.OrganisationNameToken, "id", "token"),
-    m.Vehicle: _staging(
-        m.Vehicle, "id", "area_id", "kind", "plate", "plate_masked", "plate_index", "resident_id", "organisation_id"
-    ),
-    m.DwellingUsage: _staging(m.DwellingUsage, "id", "area_id", "dwelling_id", "use", "from_on"),
-    m.HouseholdStay: _staging(m.HouseholdStay, "id", "area_id", "household_id", "dwelling_id", "from_on"),
-    m.ResidentStay: _staging(m.ResidentStay, "id", "area_id", "resident_id", "household_id", "from_on"),
-    m.OrganisationStay: _staging(m.OrganisationStay, "id", "area_id", "organisation_id", "dwelling_id", "from_on"),
-    m.VehicleHolding: _staging(
-        m.VehicleHolding, "id", "area_id", "vehicle_id", "resident_id", "organisation_id", "from_on"
-    ),
-    m.DwellingTie: _staging(m.DwellingTie, "id", "area_id", "dwelling_id", "role", "resident_id", "from_on"),
+    m.ResidentNameToken: ("id", "token"),
+    m.Organisation: ("id", "area_id", "name", "kind", "credit_code", "dwelling_id"),
+    m.OrganisationNameToken: ("id", "token"),
+    m.Vehicle: ("id", "area_id", "kind", "plate", "plate_masked", "plate_index", "resident_id", "organisation_id"),
+    m.DwellingUsage: ("id", "area_id", "dwelling_id", "use", "from_on"),
+    m.HouseholdStay: ("id", "area_id", "household_id", "dwelling_id", "from_on"),
+    m.ResidentStay: ("id", "area_id", "resident_id", "household_id", "from_on"),
+    m.OrganisationStay: ("id", "area_id", "organisation_id", "dwelling_id", "from_on"),
+    m.VehicleHolding: ("id", "area_id", "vehicle_id", "resident_id", "organisation_id", "from_on"),
+    m.DwellingTie: ("id", "area_id", "dwelling_id", "role", "resident_id", "from_on"),
+}
+#: When rows were recorded: things have two columns for it, ties one.
+_TIMES: Final = {
+    model: tuple(name for name in ("created_at", "changed_at", "recorded_at") if name in table_of(model).c)
+    for model in COLUMNS
+}
+_INSERTS: Final = {
+    model: insert_text(table_of(model), columns, same=_TIMES[model]) for model, columns in COLUMNS.items()
 }
 
 
@@ -116,9 +78,9 @@ class Grid:
 
 @dataclass
 class Rows:
-    """Rows of some buildings, ready to be copied."""
+    """Rows of some buildings, ready to be written."""
 
-    by_model: dict[type[Any], list[tuple[Any, ...]]] = field(default_factory=lambda: {model: [] for model in STAGES})
+    by_model: dict[type[Any], list[tuple[Any, ...]]] = field(default_factory=lambda: {model: [] for model in COLUMNS})
 
     def count(self, model: type[Any]) -> int:
         """How many there are of one sort."""
@@ -245,31 +207,5 @@ def _vehicle(
 
 async def load(work: Work, rows: Rows) -> None:
     """Write rows in the work's transaction."""
-    connection = await work.session.connection()
-    raw = await work.connection()
-    for model, staging in STAGES.items():
-        await connection.run_sync(staging.create)
-        names = [column.name for column in staging.columns]
-        await raw.copy_records_to_table(staging.name, records=rows.by_model[model], columns=names)
-        target = Base.metadata.tables[model.__tablename__]
-        columns = [staging.c[name] for name in names]
-        if "area_path" in target.c:
-            times = _times(work, target)
-            source = select(Area.tenant_id, *columns, Area.path, *times.values()).join_from(
-                staging, Area, (Area.tenant_id == work.tenant_id) & (Area.id == staging.c.area_id)
-            )
-            into = ["tenant_id", *names, "area_path", *times]
-        else:
-            source = select(_constant(work.tenant_id, Uuid()), *columns)
-            into = ["tenant_id", *names]
-        await work.session.execute(insert(target).from_select(into, source))
-
-
-def _times(work: Work, target: Table) -> dict[str, Any]:
-    """When rows were recorded: things have two columns for it, ties one."""
-    names = [name for name in ("created_at", "changed_at", "recorded_at") if name in target.c]
-    return {name: _constant(work.now(), target.c[name].type).label(name) for name in names}
-
-
-def _constant(value: object, type_: Any) -> Any:  # noqa: ANN401 - a SQL type and its literal
-    return literal(value, type_)
+    for model, statement in _INSERTS.items():
+        await insert_rows(work, statement, rows.by_model[model], *[work.now()] * len(_TIMES[model]))

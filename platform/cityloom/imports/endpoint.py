@@ -22,7 +22,6 @@ from cityloom.imports.errors import absent
 from cityloom.imports.permissions import READ
 from cityloom.imports.report import written
 from cityloom.imports.service.uploads import TAG
-from cityloom.imports.targets import Targets, recognise
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,7 +39,6 @@ class ImportsEndpoint:
     authenticate: Authenticator
     write: Begin
     read: Begin
-    services: dict[type, Any]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -74,12 +72,10 @@ class ImportsEndpoint:
         return json_answer(self._told(principal, row), 201)
 
     def _told(self, principal: Principal, row: m.Import) -> dict[str, Any]:
-        targets: Targets = self.services[Targets]
-        target = targets.demand(row.target)
         sheets = []
         for sheet in row.sheets:
-            found = recognise(sheet["headers"], target, {})
-            columns = [{"header": h, "column": found.columns.get(at)} for at, h in enumerate(sheet["headers"])]
+            headers = zip(sheet["headers"], sheet["columns"], strict=True)
+            columns = [{"header": header, "column": column} for header, column in headers]
             sheets.append({"name": sheet["name"], "rows": sheet["rows"], "columns": columns})
         return {
             "id": encode_id(TAG, principal.tenant_id, row.id),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cityloom.core.bulk import insert_rows, insert_text, table_of
 from cityloom.core.ids import new_id
+from cityloom.imports import models as m
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +19,11 @@ if TYPE_CHECKING:
 #: With more errors than these a check ends: nobody mends them one by one. Warnings beyond are only counted.
 MOST = 10_000
 
-_NOTE = """
-INSERT INTO import_findings
-  (tenant_id, id, import_id, sheet, row, "column", code, severity, message_zh, message_en, is_of_whole)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, false)
-"""
+_NOTE = insert_text(
+    table_of(m.ImportFinding),
+    ("id", "sheet", "row", "column", "code", "severity", "message_zh", "message_en", "is_of_whole"),
+    same=("import_id",),
+)
 #: Around a statement that answers the sheet and row of each thing that it found.
 _OF_WHOLE = f"""
 , kept AS (
@@ -36,27 +38,21 @@ SELECT count(*) FROM found
 
 async def note(work: Work, import_id: UUID, findings: Sequence[Finding]) -> None:
     """Write down what was found about rows one by one."""
-    if not findings:
-        return
-    connection = await work.connection()
-    await connection.executemany(
-        _NOTE,
-        [
-            (
-                work.tenant_id,
-                new_id(),
-                import_id,
-                one.sheet,
-                one.row,
-                one.column,
-                one.refusal.reason,
-                "ERROR" if one.is_error else "WARNING",
-                one.refusal.message("zh"),
-                one.refusal.message("en"),
-            )
-            for one in findings
-        ],
-    )
+    rows = [
+        (
+            new_id(),
+            one.sheet,
+            one.row,
+            one.column,
+            one.refusal.reason,
+            "ERROR" if one.is_error else "WARNING",
+            one.refusal.message("zh"),
+            one.refusal.message("en"),
+            False,
+        )
+        for one in findings
+    ]
+    await insert_rows(work, _NOTE, rows, import_id)
 
 
 async def note_found(

@@ -30,7 +30,8 @@ def _one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
 class Import(TenantTable, Base):
     """One file on its way into a target.
 
-    `sheets` are its tables with their headers and numbers of rows; `mapping` is what the caller says of headers.
+    `sheets` are its tables with their headers, the columns that those stand for, and numbers of rows; `mapping` is what
+    the caller says of headers.
     Whoever holds `claim`, until `claimed_until`, works on it; `chunks_done` were staged.
     """
 

@@ -170,7 +170,8 @@ async def _begun(
         principal = await acting_as(work, row.account_id, row.client_id)
         work.session.expunge(row)
     target = targets.demand(row.target)
-    columns = demand_columns(row.sheets, target, row.mapping)
+    async with works.begin(principal) as work:
+        columns = demand_columns(row.sheets, target.name, await target.columns(work), row.mapping)
     return _Run(works, principal, target, row, await ring.of(tenant_id), columns, claim, times, progress)
 
 

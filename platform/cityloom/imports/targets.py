@@ -33,13 +33,20 @@ class Column:
     """A column of a target.
 
     `synonyms` are further headers that stand for it. Each of `needs` is a choice of columns, one of which a sheet must
-    have that has this one.
+    have that has this one. `is_own`: the city has it of its own, so that a header may stand for several such columns,
+    or for one of the platform's: then it stands for none of the city's.
     """
 
     name: str
     title: Text
     synonyms: tuple[str, ...] = ()
     needs: tuple[tuple[str, ...], ...] = ()
+    is_own: bool = False
+
+    @property
+    def words(self) -> set[str]:
+        """The headers that stand for it, as they are compared."""
+        return {normal(word) for word in (self.name, self.title.zh, self.title.en, *self.synonyms)}
 
 
 class Row(NamedTuple):
@@ -109,9 +116,12 @@ class Target(Protocol):
     module: str
     title: Text
     description: Text
-    columns: tuple[Column, ...]
     #: Without one of these nothing could come of an import.
     permissions: tuple[str, ...]
+
+    async def columns(self, work: Work) -> tuple[Column, ...]:
+        """The columns that there are for the caller, the city's own among them."""
+        ...
 
     async def begin(self, work: Work, asked: Asked) -> Checking:
         """Begin to check, or go on."""
@@ -163,10 +173,13 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """What the headers of one sheet stand for; `columns` by position, `unknown` are headers that stand for nothing."""
+    """What the headers of one sheet stand for: columns by position, without those that stand for nothing."""
 
     columns: dict[int, str]
-    unknown: tuple[str, ...]
+
+    def told(self, sheet: Mapping[str, Any]) -> dict[str, Any]:
+        """The sheet with what each of its headers stands for, null where it is for nothing."""
+        return {**sheet, "columns": [self.columns.get(at) for at in range(len(sheet["headers"]))]}
 
 
 def normal(header: str) -> str:
@@ -174,44 +187,47 @@ def normal(header: str) -> str:
     return _BESIDE.sub("", unicodedata.normalize("NFKC", header)).casefold()
 
 
-def recognise(headers: Sequence[str], target: Target, mapping: Mapping[str, str | None]) -> Recognised:
+def recognise(headers: Sequence[str], known: Sequence[Column], mapping: Mapping[str, str | None]) -> Recognised:
     """Match headers with columns: what the mapping says goes before what is known; null stands for nothing."""
-    known = {
-        normal(word): column.name
-        for column in target.columns
-        for word in (column.name, column.title.zh, column.title.en, *column.synonyms)
-    }
+    by_word = _by_word(known)
     stated = {normal(header): column for header, column in mapping.items()}
-    columns: dict[int, str] = {}
-    unknown = []
+    columns = {}
     for at, header in enumerate(headers):
         text = normal(header)
-        column = stated[text] if text in stated else known.get(text)
+        column = stated[text] if text in stated else by_word.get(text)
         if column is not None:
             columns[at] = column
-        elif text and text not in stated:
-            unknown.append(header)
-    return Recognised(columns, tuple(unknown))
+    return Recognised(columns)
+
+
+def _by_word(known: Sequence[Column]) -> dict[str, str | None]:
+    """Columns by the headers that stand for them; None for a header that could stand for several."""
+    found: dict[str, str | None] = {}
+    for column in known:
+        if column.is_own:
+            for word in column.words:
+                found[word] = None if word in found else column.name
+    return found | {word: column.name for column in known if not column.is_own for word in column.words}
 
 
 def demand_columns(
-    sheets: Sequence[Mapping[str, Any]], target: Target, mapping: Mapping[str, str | None]
+    sheets: Sequence[Mapping[str, Any]], target: str, known: Sequence[Column], mapping: Mapping[str, str | None]
 ) -> list[Recognised]:
     """What the headers of all sheets stand for; a sheet in which none is known is left out of the import.
 
     Refuses (`ColumnUnknown`, `HeaderUnknown`, `NoColumnKnown`, `ColumnTwice`, `ColumnMissing`).
     """
-    by_name = {column.name: column for column in target.columns}
+    by_name = {column.name: column for column in known}
     headers = {normal(header) for sheet in sheets for header in sheet["headers"]}
     for header, name in mapping.items():
         if name is not None and name not in by_name:
             raise ColumnUnknown(path=("mapping",), column=name[:80], known=", ".join(by_name))
         if normal(header) not in headers:
             raise HeaderUnknown(path=("mapping",), header=header[:80])
-    found = [recognise(sheet["headers"], target, mapping) for sheet in sheets]
+    found = [recognise(sheet["headers"], known, mapping) for sheet in sheets]
     if not any(one.columns for one in found):
-        known = ", ".join(f"{column.title.zh} ({column.name})" for column in target.columns)
-        raise NoColumnKnown(path=("mapping",), target=target.name, known=known)
+        titles = ", ".join(f"{column.title.zh} ({column.name})" for column in known)
+        raise NoColumnKnown(path=("mapping",), target=target, known=titles)
     for sheet, one in zip(sheets, found, strict=True):
         _demand_whole(sheet, one, by_name)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import strawberry
@@ -14,10 +15,15 @@ from cityloom.graph import bound as b
 from cityloom.imports import models as m
 from cityloom.imports.api.words import ImportFormat, ImportRule, ImportSeverity, ImportState
 from cityloom.imports.permissions import READ
-from cityloom.imports.targets import Targets, recognise
+from cityloom.imports.targets import Targets
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import ColumnElement
+
+    from cityloom.graph.context import GraphContext
+    from cityloom.imports.targets import Column
 
 
 def _own(row: type[m.Import], reach: b.Reach) -> ColumnElement[bool]:
@@ -57,18 +63,14 @@ class ImportThings:
     changed: int = strawberry.field(description="How many are changed.")
 
 
-def _sheets(rows: list[Any], services: dict[type, Any]) -> list[list[ImportSheet]]:
-    targets: Targets = services[Targets]
-    found = []
-    for row in rows:
-        target = targets.by_name.get(row.target)
-        sheets = []
-        for sheet in row.sheets:
-            columns = recognise(sheet["headers"], target, row.mapping).columns if target else {}
-            headers = [ImportHeader(header=h, column=columns.get(at)) for at, h in enumerate(sheet["headers"])]
-            sheets.append(ImportSheet(name=sheet["name"], rows=sheet["rows"], headers=headers))
-        found.append(sheets)
-    return found
+def _sheets(rows: list[Any], _services: object) -> list[list[ImportSheet]]:
+    return [[_sheet(**sheet) for sheet in row.sheets] for row in rows]
+
+
+def _sheet(name: str, rows: int, headers: list[str], columns: Sequence[str | None] = ()) -> ImportSheet:
+    # Files of before columns were kept with their headers have none.
+    found = zip_longest(headers, columns)
+    return ImportSheet(name=name, rows=rows, headers=[ImportHeader(header=h, column=column) for h, column in found])
 
 
 def _things(rows: list[Any], _services: object) -> list[list[ImportThings]]:
@@ -104,7 +106,7 @@ class Import(b.Node):
     sha256: str = b.column(m.Import.sha256, "The SHA-256 of the file, in hexadecimal digits.")
     sheets: list[ImportSheet] = b.resolved(
         _sheets,
-        needs=(m.Import.sheets, m.Import.target, m.Import.mapping),
+        needs=(m.Import.sheets,),
         description="Its tables, and what their headers stand for.",
     )
     rule: ImportRule = b.column(m.Import.rule, "What is done with what is registered already.")
@@ -189,6 +191,10 @@ class ImportColumn:
     needs: list[list[str]] = strawberry.field(
         description="A sheet that has it must have one column of each of these choices."
     )
+    is_own: bool = strawberry.field(
+        description="Whether it is a field of the city's own (自定义字段), see `customFields`. A header that could"
+        " stand for several such columns stands for none: write what has the field before its title, or map it."
+    )
 
 
 @b.output_type(description="Something that rows can be imported into (导入目标).")
@@ -201,26 +207,30 @@ class ImportTarget:
     columns: list[ImportColumn] = strawberry.field(description="Its columns.")
 
 
-def _targets(info: strawberry.Info) -> list[ImportTarget]:
-    targets: Targets = info.context.services[Targets]
-    return [
-        ImportTarget(
-            name=target.name,
-            title_zh=target.title.zh,
-            title_en=target.title.en,
-            columns=[
-                ImportColumn(
-                    name=column.name,
-                    title_zh=column.title.zh,
-                    title_en=column.title.en,
-                    synonyms=list(column.synonyms),
-                    needs=[list(choice) for choice in column.needs],
-                )
-                for column in target.columns
-            ],
-        )
-        for target in targets.by_name.values()
-    ]
+async def _targets(info: strawberry.Info) -> list[ImportTarget]:
+    context: GraphContext = info.context
+    targets: Targets = context.services[Targets]
+    async with context.begin(context.principal) as work:
+        return [
+            ImportTarget(
+                name=target.name,
+                title_zh=target.title.zh,
+                title_en=target.title.en,
+                columns=[_column(column) for column in await target.columns(work)],
+            )
+            for target in targets.by_name.values()
+        ]
+
+
+def _column(column: Column) -> ImportColumn:
+    return ImportColumn(
+        name=column.name,
+        title_zh=column.title.zh,
+        title_en=column.title.en,
+        synonyms=list(column.synonyms),
+        needs=[list(choice) for choice in column.needs],
+        is_own=column.is_own,
+    )
 
 
 @b.query(module="imports")

@@ -42,7 +42,7 @@ async def save_mapping(work: Work, *, target: str, name: str, columns: Mapping[s
     """
     work.authorise(MAP)
     targets: Targets = work.services[Targets]
-    known = {column.name for column in targets.demand(target).columns}
+    known = {column.name for column in await targets.demand(target).columns(work)}
     for header, column in columns.items():
         if column is not None and column not in known:
             raise ColumnUnknown(path=("columns",), column=column[:80], known=", ".join(sorted(known)))

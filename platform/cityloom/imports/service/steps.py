@@ -101,7 +101,8 @@ async def _start(
         raise ImportStateWrong(path=("id",), state=row.state)
     target = demand_target(work, row.target)
     stated = _stated(row, await mapping_named(work, row.target, mapping_name) if mapping_name else None, mapping)
-    demand_columns(row.sheets, target, stated)
+    found = demand_columns(row.sheets, target.name, await target.columns(work), stated)
+    row.sheets = [one.told(sheet) for sheet, one in zip(row.sheets, found, strict=True)]
     rule = rule or row.rule
     if not applies or row.state == "UPLOADED" or (rule, stated) != (row.rule, row.mapping):
         # Rows that were staged otherwise are not what is asked for now.

@@ -7,8 +7,10 @@ import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO
 
+from cityloom.core.bulk import insert_rows, insert_text, table_of
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
 from cityloom.imports import events
@@ -17,7 +19,7 @@ from cityloom.imports.errors import ImporterUnknown
 from cityloom.imports.permissions import RUN
 from cityloom.imports.settings import settings_of
 from cityloom.imports.tables import SealedChunk, TableRead, read_table
-from cityloom.imports.targets import Target, Targets
+from cityloom.imports.targets import Target, Targets, recognise
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
@@ -32,9 +34,7 @@ TAG = "impt"
 _BLOCK = 1024 * 1024
 _AT_ONCE = 20
 _LENGTH = 4
-_CHUNKS = """
-INSERT INTO import_chunks (tenant_id, id, import_id, number, sheet, rows, content) VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
+_CHUNKS = insert_text(table_of(m.ImportChunk), ("id", "import_id", "number", "sheet", "rows", "content"))
 
 
 @dataclass(slots=True)
@@ -102,7 +102,7 @@ async def upload(work: Work, target: Target, uploaded: Uploaded) -> m.Import:
     account_id = work.principal.account_id
     if account_id is None:
         raise ImporterUnknown
-    now = work.now()
+    now, known = work.now(), await target.columns(work)
     row = m.Import(
         id=new_id(int(now.timestamp() * 1000)),
         account_id=account_id,
@@ -112,7 +112,7 @@ async def upload(work: Work, target: Target, uploaded: Uploaded) -> m.Import:
         encoding=uploaded.table.encoding,
         byte_size=uploaded.byte_size,
         sha256=uploaded.sha256,
-        sheets=uploaded.table.sheets,
+        sheets=[recognise(sheet["headers"], known, {}).told(sheet) for sheet in uploaded.table.sheets],
         mapping={},
         rule="SKIP",
         skips_refused=False,
@@ -130,15 +130,9 @@ async def upload(work: Work, target: Target, uploaded: Uploaded) -> m.Import:
         expires_at=now + timedelta(hours=(await settings_of(work)).kept_hours),
     )
     work.session.add(row)
-    connection = await work.connection()
-    some: list[tuple[object, ...]] = []
-    for chunk in uploaded.chunks():
-        some.append((work.tenant_id, chunk.id, row.id, chunk.number, chunk.sheet, chunk.rows, chunk.content))
-        if len(some) == _AT_ONCE:
-            await connection.executemany(_CHUNKS, some)
-            some.clear()
-    if some:
-        await connection.executemany(_CHUNKS, some)
+    chunks = ((chunk.id, row.id, chunk.number, chunk.sheet, chunk.rows, chunk.content) for chunk in uploaded.chunks())
+    while some := list(islice(chunks, _AT_ONCE)):
+        await insert_rows(work, _CHUNKS, some)
     work.emit(events.ImportUploaded(subject_id=row.id, target=row.target, rows=row.rows_total))
     after = {"target": row.target, "sha256": row.sha256, "byte_size": row.byte_size, "rows": row.rows_total}
     work.audit(AuditEntry(action="imports.import.upload", object_tag=TAG, object_id=row.id, after=after))

@@ -35,6 +35,7 @@ from cityloom.modules.registry.api.ties import (
 )
 from cityloom.modules.registry.events import EVENTS
 from cityloom.modules.registry.holdings import HOLDINGS, RETENTIONS
+from cityloom.modules.registry.imports.organisations import ORGANISATIONS
 from cityloom.modules.registry.imports.target import REGISTRY
 from cityloom.modules.registry.pack import RegistryPart
 from cityloom.modules.registry.permissions import PERMISSIONS
@@ -84,5 +85,5 @@ MODULE = Module(
     events=EVENTS,
     holdings=HOLDINGS,
     retentions=RETENTIONS,
-    import_targets=(REGISTRY,),
+    import_targets=(REGISTRY, ORGANISATIONS),
 )

@@ -38,14 +38,14 @@ async def keys_of(work: Work) -> TenantKeys:
     return await ring.of(work.tenant_id)
 
 
-def identity_columns(keys: TenantKeys, row_id: UUID, number: str | None) -> dict[str, Any]:
-    """The three columns of an identity number in its normal form; nothing for None."""
+def identity_columns(keys: TenantKeys, row_id: UUID, number: str | None, index: bytes | None = None) -> dict[str, Any]:
+    """The three columns of an identity number in its normal form; nothing for None. `index` is known from before."""
     if number is None:
         return {"identity_number": None, "identity_masked": None, "identity_index": None}
     return {
         "identity_number": keys.seal(TABLE, "identity_number", row_id, number),
         "identity_masked": mask_identity_number(number),
-        "identity_index": index_of_identity(keys, number),
+        "identity_index": index or index_of_identity(keys, number),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from cityloom.core.text import Text
@@ -80,7 +81,45 @@ COLUMNS: Final = (
         _OF_RESIDENT,
     ),
 )
-TITLES: Final = {column.name: column.title for column in COLUMNS}
+_BY_NAME = {column.name: column for column in COLUMNS}
+#: What names an organisation; they come in sheets of their own.
+ORGANISATION: Final = "organisation_name"
+_OF_ORGANISATION = ((ORGANISATION,),)
+OF_ORGANISATION: Final = (
+    Column(
+        ORGANISATION,
+        Text("单位名称", "Organisation"),
+        ("企业名称", "法人名称", "机构名称", "商户名称", "店名", "公司名称", "字号", "name", "company"),
+    ),
+    Column(
+        "credit_code",
+        Text("统一社会信用代码", "Credit code"),
+        ("信用代码", "社会信用代码", "统一信用代码", "uscc", "unified social credit code"),
+        _OF_ORGANISATION,
+    ),
+    Column(
+        "organisation_kind",
+        Text("单位类型", "Kind"),
+        ("企业类型", "机构类型", "法人类型", "主体类型", "单位性质"),
+        _OF_ORGANISATION,
+    ),
+    *(
+        replace(_BY_NAME[name], needs=needs)
+        for name, needs in (
+            (AREA, _OF_ORGANISATION),
+            (BUILDING, _OF_ORGANISATION),
+            ("unit", _OF_DWELLING),
+            (DWELLING, _OF_BUILDING),
+        )
+    ),
+    Column(
+        "moved_in_on",
+        Text("入驻日期", "Here since"),
+        ("迁入日期", "入驻时间", "since"),
+        _OF_ORGANISATION,
+    ),
+)
+TITLES: Final = {column.name: column.title for column in (*COLUMNS, *OF_ORGANISATION)}
 
 _MEN, _WOMEN = ("男", "男性", "m", "male", "1"), ("女", "女性", "f", "female", "2")
 #: What cells say, by column and then by the word that is stored.
@@ -92,6 +131,13 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "HOMESTAY": ("民宿", "日租房", "homestay"),
         "VACANT": ("空置", "空房", "闲置", "vacant"),
         "BUSINESS": ("经营", "商用", "商业", "营业", "business"),
+    },
+    "organisation_kind": {
+        "COMPANY": ("企业", "公司", "有限责任公司", "股份有限公司", "company"),
+        "SHOP": ("个体工商户", "个体户", "个体", "商户", "商铺", "店铺", "shop"),
+        "INSTITUTION": ("机关事业单位", "事业单位", "机关", "学校", "医院", "institution"),
+        "ASSOCIATION": ("社会组织", "社会团体", "社团", "协会", "民办非企业单位", "association"),
+        "OTHER": ("其他", "其它", "other"),
     },
     "household_kind": {
         "FAMILY": ("家庭户", "家庭", "family"),

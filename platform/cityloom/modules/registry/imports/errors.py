@@ -75,6 +75,13 @@ class LiesElsewhere(Refusal):
     zh = "登记的所在位置与该行不一致:请先办理迁移,或更正该行。"
 
 
+class PremisesUnknown(Refusal):
+    """No such building or dwelling is registered: record it first, or correct the row."""
+
+    code = RefusalCode.NOT_FOUND
+    zh = "未登记该楼栋或房屋:请先登记,或更正该行。"
+
+
 class DwellingUnknown(Refusal):
     """There is no such dwelling yet: state its use to record it."""
 
@@ -110,8 +117,15 @@ class LikelyDuplicate(Refusal):
     zh = "同一住户中已有同名且出生日期相同者:很可能是同一人。"
 
 
-class StatedTwice(Refusal):
-    """An earlier row has the same identity number."""
+class LikelySameOrganisation(Refusal):
+    """An organisation of the same name is in the same place: likely the same one."""
 
     code = RefusalCode.CONFLICT
-    zh = "前面已有一行使用相同的身份证号。"
+    zh = "同一地点已有同名单位:很可能是同一家。"
+
+
+class StatedTwice(Refusal):
+    """An earlier row has the same identity number or credit code."""
+
+    code = RefusalCode.CONFLICT
+    zh = "前面已有一行使用相同的身份证号或信用代码。"

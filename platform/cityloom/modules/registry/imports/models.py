@@ -7,15 +7,20 @@ the registry itself.
 
 from __future__ import annotations
 
+from datetime import date
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Double, LargeBinary, UniqueConstraint
+from sqlalchemy import Date, Double, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable
 from cityloom.core.sealed import index_of, sealed_for
 
 _SEALED = sealed_for("residents", row="target_id")
+
+#: Each row of a link is written once more when what it is was found out: beside itself, where its indexes find it.
+_RESOLVED: Final[dict[str, Any]] = {"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 45}}
 
 #: What becomes of a thing. SKIPPED is registered with other values that stay.
 OUTCOMES = ("NEW", "CHANGED", "SAME", "SKIPPED", "REFUSED")
@@ -50,7 +55,7 @@ class StagedBuilding(StagedLink, Base):
     """A building that is stated."""
 
     __tablename__ = "registry_staged_buildings"
-    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "code"), {"prefixes": ["UNLOGGED"]})
+    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "code"), _RESOLVED)
 
     code: Mapped[str]
     area_code: Mapped[str | None]
@@ -69,7 +74,7 @@ class StagedDwelling(StagedLink, Base):
         UniqueConstraint(
             "tenant_id", "import_id", "building_code", "unit", "number", name="uq_registry_staged_dwellings_stated"
         ),
-        {"prefixes": ["UNLOGGED"]},
+        _RESOLVED,
     )
 
     building_code: Mapped[str]
@@ -84,7 +89,7 @@ class StagedHousehold(StagedLink, Base):
     """A household that is stated, in a dwelling or directly in an area."""
 
     __tablename__ = "registry_staged_households"
-    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "number"), {"prefixes": ["UNLOGGED"]})
+    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "number"), _RESOLVED)
 
     number: Mapped[str]
     kind: Mapped[str | None]
@@ -92,6 +97,49 @@ class StagedHousehold(StagedLink, Base):
     building_code: Mapped[str | None]
     unit: Mapped[str | None]
     dwelling_number: Mapped[str | None]
+
+
+class StagedOrganisation(Staged, Base):
+    """An organisation in a building, in one dwelling of it, or in an area, all of which are registered already.
+
+    `is_likely`: `target_id` is registered by name and place, not by its code. `tokens` are those of the name, a line
+    each.
+    """
+
+    __tablename__ = "registry_staged_organisations"
+    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "sheet", "row"), {"prefixes": ["UNLOGGED"]})
+
+    name: Mapped[str]
+    kind: Mapped[str | None]
+    credit_code: Mapped[str | None]
+    area_code: Mapped[str | None]
+    building_code: Mapped[str | None]
+    unit: Mapped[str | None]
+    dwelling_number: Mapped[str | None]
+    moved_in_on: Mapped[date | None] = mapped_column(Date)
+    tokens: Mapped[str]
+    target_id: Mapped[UUID | None]
+    is_likely: Mapped[bool | None]
+    building_id: Mapped[UUID | None]
+    dwelling_id: Mapped[UUID | None]
+    place_id: Mapped[UUID | None]
+    place_path: Mapped[str | None]
+    version: Mapped[int | None]
+    outcome: Mapped[str | None]
+
+
+class StagedAnswer(Staged, Base):
+    """What a thing answers to a field of the city's own; `key` names the thing among those of its kind (`own.KEYS`)."""
+
+    __tablename__ = "registry_staged_answers"
+    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "field_id", "key"), {"prefixes": ["UNLOGGED"]})
+
+    field_id: Mapped[UUID]
+    key: Mapped[str]
+    word: Mapped[str | None]
+    number: Mapped[float | None] = mapped_column(Double)
+    day: Mapped[date | None] = mapped_column(Date)
+    is_contradicted: Mapped[bool]
 
 
 class StagedResident(Staged, Base):

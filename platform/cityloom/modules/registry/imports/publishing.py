@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cityloom.core.bulk import keep_uncounted
 from cityloom.imports.targets import Outdated
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import models as m
+from cityloom.modules.registry.imports import own
 from cityloom.modules.registry.names import place_tokens
 from cityloom.tenancy.limits import demand_room
 
@@ -147,6 +149,7 @@ async def publish(work: Work, asked: Asked) -> None:
     connection = await work.connection()
     mine = work.tenant_id, asked.import_id
     await demand_room(work, "residents", m.Resident, await connection.fetchval(_HOW_MANY, *mine, "NEW"))
+    await keep_uncounted(work, "buildings", "dwellings", "households", "residents")
     now = work.now()
     for sql in _NEW_LINKS:
         await connection.execute(sql, *mine, now)
@@ -166,6 +169,10 @@ async def publish(work: Work, asked: Asked) -> None:
     for sql in (_USAGES, _HOUSEHOLD_STAYS):
         await connection.execute(sql, *mine, now, today)
     await _publish_residents(work, asked)
+    fields = await own.own_fields(work, own.THINGS)
+    for thing in own.THINGS:
+        mine_of_thing = [field for field in fields if field.row.thing == thing]
+        await own.publish(work, asked, f"{thing.lower()}s", mine_of_thing)
 
 
 async def _publish_residents(work: Work, asked: Asked) -> None:

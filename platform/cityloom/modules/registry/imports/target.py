@@ -10,6 +10,7 @@ from cityloom.core.text import Text
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import people
 from cityloom.modules.registry.imports import models as m
+from cityloom.modules.registry.imports import own
 from cityloom.modules.registry.imports.checking import RegistryChecking
 from cityloom.modules.registry.imports.columns import COLUMNS
 from cityloom.modules.registry.imports.publishing import publish
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from cityloom.core.work import Work
-    from cityloom.imports.targets import Asked, Counts
+    from cityloom.imports.targets import Asked, Column, Counts
 
-_STAGES = (m.StagedResident, m.StagedHousehold, m.StagedDwelling, m.StagedBuilding)
+_STAGES = (m.StagedResident, m.StagedHousehold, m.StagedDwelling, m.StagedBuilding, m.StagedAnswer)
 
 
 class RegistryTarget:
@@ -34,7 +35,6 @@ class RegistryTarget:
         "楼栋、房屋、住户、居民:一张宽表,或每类一张工作表。",
         "Buildings, dwellings, households and residents: in one wide sheet, or a sheet for each.",
     )
-    columns = COLUMNS
     permissions = (
         "registry.resident.create",
         "registry.household.create",
@@ -42,11 +42,16 @@ class RegistryTarget:
         "registry.building.create",
     )
 
+    async def columns(self, work: Work) -> tuple[Column, ...]:
+        """The columns that there are for the caller."""
+        return (*COLUMNS, *await own.own_columns(work, own.THINGS))
+
     async def begin(self, work: Work, asked: Asked) -> RegistryChecking:
         """Begin to check, or go on."""
-        rights = work.rights
+        rights, keys = work.rights, await people.keys_of(work)
         reads, changes = rights.scope("registry.resident.read"), rights.scope("registry.resident.change")
-        return RegistryChecking(asked, await people.keys_of(work), civil_day(work.now()), reads, changes)
+        fields = await own.own_fields(work, own.THINGS)
+        return RegistryChecking(asked, keys, civil_day(work.now()), fields, reads, changes)
 
     async def is_staged(self, work: Work, import_id: UUID) -> bool:
         """Whether anything of an import is staged."""

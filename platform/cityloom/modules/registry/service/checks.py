@@ -20,7 +20,8 @@ _EARLIEST_YEAR = 1850
 def checked_text(value: str, name: str, limit: int) -> str:
     """A text without blanks around it; refuses (`TextMalformed`)."""
     value = value.strip()
-    if not 0 < len(value) <= limit or _CONTROL.search(value):
+    # What can be printed holds no control character.
+    if not 0 < len(value) <= limit or (not value.isprintable() and _CONTROL.search(value)):
         raise TextMalformed(path=(name,), limit=limit)
     return value
 

@@ -169,13 +169,13 @@ async def answers(work: Work, thing: Any, given: object, *, is_new: bool) -> Ans
     fields = await fields_of(work, THINGS[type(thing)])
     if not fields and not given:
         return Answers()
-    writable = [one for one in fields if _may(work, one)]
+    writable = [one for one in fields if may(work, one)]
     if isinstance(given, dict):
         _demand_writable(fields, writable, given)
     present = {} if is_new else await _present(work, thing, writable)
     wanted = {**present, **given} if isinstance(given, dict) else given
     kept = checked_answers(
-        [_question(one) for one in writable], wanted, is_complete=True, name="custom", longest=m.LONGEST_WORD
+        [question_of(one) for one in writable], wanted, is_complete=True, name="custom", longest=m.LONGEST_WORD
     )
     found = Answers()
     for one in writable:
@@ -187,7 +187,7 @@ async def answers(work: Work, thing: Any, given: object, *, is_new: bool) -> Ans
             found.gone.append(one.id)
             found.before[key] = "●" if is_hidden else str(old)
         if new is not None:
-            found.rows += _rows(one, new)
+            found.rows += rows_of(one, new)
             found.after[key] = "●" if is_hidden else str(new)
     return found
 
@@ -215,10 +215,11 @@ async def fields_of(work: Work, thing: str) -> Sequence[m.CustomField]:
 async def answered(work: Work, thing: Any) -> dict[str, Any]:  # noqa: ANN401 - one of six models
     """What a thing answers to the city's own fields, by code, as far as the caller may see it."""
     fields = await fields_of(work, THINGS[type(thing)])
-    return await _present(work, thing, [one for one in fields if _may(work, one)])
+    return await _present(work, thing, [one for one in fields if may(work, one)])
 
 
-def _may(work: Work, one: m.CustomField) -> bool:
+def may(work: Work, one: m.CustomField) -> bool:
+    """Whether the caller reads and writes a field."""
     return one.sensitivity == "PLAIN" or may_restricted(work.rights)
 
 
@@ -255,7 +256,8 @@ async def _present(work: Work, thing: Any, fields: Sequence[m.CustomField]) -> d
     return found
 
 
-def _rows(one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as `checked_answers` lets through
+def rows_of(one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as `checked_answers` lets through
+    """The rows of `custom_values` that an answer is, without the thing that gives it."""
     if one.kind == NUMBER:
         return [{"field_id": one.id, "position": 0, "number": float(value)}]
     if one.kind == DAY:
@@ -266,7 +268,8 @@ def _rows(one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN4
     return [{"field_id": one.id, "position": at, "word": word} for at, word in enumerate(words)]
 
 
-def _question(one: m.CustomField) -> Question:
+def question_of(one: m.CustomField) -> Question:
+    """A field as the question that it asks."""
     return Question(
         one.code, one.title_zh, one.title_en, one.kind, is_required=one.is_required, choices=tuple(one.choices)
     )

@@ -42,7 +42,8 @@ class Holder:
     row_id: UUID | None
 
 
-def _values(values: OrganisationValues) -> dict[str, Any]:
+def organisation_columns(values: OrganisationValues) -> dict[str, Any]:
+    """The columns that follow from what is stated of an organisation; refuses what creating one refuses of values."""
     rules: dict[str, Any] = {
         "name": lambda v: checks.checked_text(v, "name", _NAME_LIMIT),
         "kind": lambda v: checks.checked_choice(v, "kind", m.ORGANISATION_KINDS),
@@ -83,7 +84,7 @@ async def create_organisation(
     action = "registry.organisation.create"
     day = checks.checked_day(work, moved_in_on or civil_day(work.now()), "movedInOn")
     premises, area_id, area_path = await _put(work, place, action)
-    columns = {"kind": "OTHER", "credit_code": None, **_values(values)}
+    columns = {"kind": "OTHER", "credit_code": None, **organisation_columns(values)}
     answers = columns.pop("custom", None)
     made = m.Organisation(
         id=row_id or new_id(), area_id=area_id, area_path=area_path, **_everywhere(premises), **columns
@@ -110,7 +111,7 @@ async def change_organisation(
     action = "registry.organisation.change"
     found = await chain.reach(work, m.Organisation, organisation_id, action, version=version)
     former = found.name
-    if await chain.write(work, action, found, _values(values)):
+    if await chain.write(work, action, found, organisation_columns(values)):
         if found.name != former:
             await _write_tokens(work, found)
         fields = tuple(sorted(values))

@@ -52,32 +52,53 @@ SECRET = frozenset(
 
 def resident_columns(today: date, keys: TenantKeys, row_id: UUID, values: ResidentValues) -> dict[str, Any]:
     """The columns that follow from what is stated of a resident; refuses what creating one refuses of values."""
-    columns: dict[str, Any] = {}
-    born_on, sex = values.get("birth_on"), values.get("sex")
-    stated = values.get("identity_number")
-    if stated is not None:
-        number = check_identity_number(stated, path=("identityNumber",))
-        born_on, sex = people.agree(number, born_on, sex)
-        columns |= people.identity_columns(keys, row_id, number)
-    elif "identity_number" in values:
-        columns |= people.identity_columns(keys, row_id, None)
-    if born_on is not None:
-        columns |= people.birth_columns(keys, row_id, checks.past_day(today, born_on, "birthOn"))
-    elif "birth_on" in values:
-        columns |= people.birth_columns(keys, row_id, None)
-    if sex is not None:
-        columns["sex"] = checks.checked_choice(sex, "sex", m.SEXES)
+    return sealed_resident(keys, row_id, checked_resident(today, values))
+
+
+def checked_resident(today: date, values: ResidentValues) -> ResidentValues:
+    """What is stated of a resident in its normal form; refuses what creating one refuses of values."""
+    checked: ResidentValues = {}
+    if "name" in values:
+        checked["name"] = checks.checked_text(values["name"], "name", NAME_LIMIT)
+    if (sex := values.get("sex")) is not None:
+        checked["sex"] = checks.checked_choice(sex, "sex", m.SEXES)
+    if "birth_on" in values:
+        checked["birth_on"] = values["birth_on"]
+    if "identity_number" in values:
+        stated = checked["identity_number"] = values["identity_number"]
+        if stated is not None:
+            number = checked["identity_number"] = check_identity_number(stated, path=("identityNumber",))
+            checked["birth_on"], checked["sex"] = people.agree(number, values.get("birth_on"), sex)
+    if (born_on := checked.get("birth_on")) is not None:
+        checks.past_day(today, born_on, "birthOn")
     if "phone" in values:
         phone = values["phone"]
-        checked = None if phone is None else check_mobile_number(phone, path=("phone",))
-        columns |= people.phone_columns(keys, row_id, checked)
-    if "name" in values:
-        columns["name"] = checks.checked_text(values["name"], "name", NAME_LIMIT)
-    if "custom" in values:
-        columns["custom"] = values["custom"] or {}
+        checked["phone"] = None if phone is None else check_mobile_number(phone, path=("phone",))
     if "relationship" in values:
-        columns["relationship"] = checks.checked_choice(values["relationship"], "relationship", m.RELATIONSHIPS)
+        checked["relationship"] = checks.checked_choice(values["relationship"], "relationship", m.RELATIONSHIPS)
+    if "custom" in values:
+        checked["custom"] = values["custom"] or {}
+    return checked
+
+
+def sealed_resident(
+    keys: TenantKeys, row_id: UUID, checked: ResidentValues, *, index: bytes | None = None
+) -> dict[str, Any]:
+    """The columns of values that were checked; protected ones are sealed, masked and indexed.
+
+    `index` is that of the identity number, where it was made before.
+    """
+    columns: dict[str, Any] = {key: checked[key] for key in _PLAIN if key in checked}  # type: ignore[literal-required] # keys of the mapping
+    if "identity_number" in checked:
+        columns |= people.identity_columns(keys, row_id, checked["identity_number"], index)
+    if "birth_on" in checked:
+        columns |= people.birth_columns(keys, row_id, checked["birth_on"])
+    if "phone" in checked:
+        columns |= people.phone_columns(keys, row_id, checked["phone"])
     return columns
+
+
+_PLAIN = ("sex", "name", "custom", "relationship")
 
 
 async def create_resident(
