@@ -18,7 +18,7 @@ import asyncpg
 import psutil
 from sqlalchemy.engine import make_url
 
-from cityloom.core.database import APP, OPERATOR, Database, asyncpg_arguments, role_url
+from cityloom.core.database import APP, OPERATOR, WORKER, Database, asyncpg_arguments, role_url
 from cityloom.core.embedded import EmbeddedPostgres
 from cityloom.core.migrations import SCRIPTS, migrate
 from cityloom.core.roles import role_password
@@ -116,6 +116,7 @@ class TestServer:
         return Database(
             role_url(admin_url, APP, role_password(self.var, APP)),
             role_url(admin_url, OPERATOR, role_password(self.var, OPERATOR)),
+            role_url(admin_url, WORKER, role_password(self.var, WORKER)),
             read_pool=read_pool,
             write_pool=write_pool,
         )
