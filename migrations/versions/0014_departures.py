@@ -55,9 +55,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "(step = 'GONE') = (certificate IS NOT NULL)", name=op.f("ck_tenant_departures_certificate")
         ),
-        sa.CheckConstraint(
-            "(certificate IS NULL) = (signature IS NULL)", name=op.f("ck_tenant_departures_signature")
-        ),
+        sa.CheckConstraint("(certificate IS NULL) = (signature IS NULL)", name=op.f("ck_tenant_departures_signature")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_tenant_departures_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_tenant_departures")),
     )

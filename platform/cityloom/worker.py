@@ -1,4 +1,4 @@
-"""`cityloom worker`: sequences events, sends webhooks, runs exports, jobs, departures; as many as one likes, anywhere."""
+"""`cityloom worker`: sequences events, sends webhooks, does exports, jobs and departures; any number, anywhere."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import LargeBinary, delete, select
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.dialects.postgresql import insert
 
 from cityloom.access.models import IdentityProvider
 from cityloom.audit.checkpoints import Checkpoints
@@ -51,10 +51,11 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "cityloom-bundle/1"
 MANIFEST, SIGNATURE, KEY, READ_ME = "manifest.json", "manifest.sig", "key.pem", "README.txt"
-LOG, CHECKPOINTS, FILES, CONTROL = "audit/log.jsonl.gz", "audit/checkpoints.jsonl", "files/index.jsonl.gz", "control.jsonl"
+LOG, CHECKPOINTS = "audit/log.jsonl.gz", "audit/checkpoints.jsonl"
+FILES, CONTROL = "files/index.jsonl.gz", "control.jsonl"
 #: Rows that are read, opened and packed at a time.
 _ROWS: Final = 1_000
-#: Columns that are no data of the city but what proves who somebody is: they are of no use elsewhere, and could do harm.
+#: Columns that are no data of the city but prove who somebody is: of no use elsewhere, where they could do harm.
 CREDENTIALS: Final = {
     "accounts": ("password_hash",),
     "api_client_keys": ("token_hash",),
@@ -91,7 +92,7 @@ def tenant_tables() -> list[Table]:
 def withheld() -> dict[str, list[str]]:
     """Columns that are left out, by table: credentials, and blind indexes of what is given opened."""
     found = {table.name: [*CREDENTIALS.get(table.name, ()), *index_columns(table)] for table in tenant_tables()}
-    return {name: sorted(columns) for name, columns in sorted(found.items()) if columns}
+    return {str(name): sorted(map(str, columns)) for name, columns in sorted(found.items()) if columns}
 
 
 def table_path(name: str) -> str:
@@ -288,7 +289,7 @@ def _uniques(table: Table) -> Iterator[Any]:
 def _opened(
     rows: list[asyncpg.Record], columns: list[Column[Any]], sealed: SealedTable | None, keys: TenantKeys
 ) -> Iterable[dict[str, Any]]:
-    """Rows as JSON values: envelopes opened, other bytes as base64, JSON as it is."""
+    """Rows as JSON values: envelopes opened, other bytes as base64."""
     opens = sealed.columns if sealed is not None else ()
     for row in rows:
         values: dict[str, Any] = dict(row)
@@ -300,8 +301,6 @@ def _opened(
                 values[column.name] = _text(keys.open_bytes(sealed.place, column.name, values[sealed.row], value))
             elif isinstance(column.type, LargeBinary):
                 values[column.name] = _base64(value)
-            elif isinstance(column.type, JSONB):
-                values[column.name] = orjson.Fragment(value)
         yield values
 
 

@@ -61,9 +61,7 @@ def erase(
     manifest: Annotated[str, typer.Option(prompt=True, help="SHA-256 of the manifest.json that was handed over.")],
 ) -> None:
     """Confirm that the bundle was checked and handed over, and have the city destroyed."""
-    _show(
-        _with(ctx, lambda works: departures.confirm_erasure(works, city, manifest_hash=manifest, actor=actor()))
-    )
+    _show(_with(ctx, lambda works: departures.confirm_erasure(works, city, manifest_hash=manifest, actor=actor())))
 
 
 @departure_app.command("status")

@@ -85,7 +85,7 @@ async def _delete_some(connection: asyncpg.Connection[asyncpg.Record], table: Ta
     if any(key.referred_table is table for key in table.foreign_key_constraints):
         await connection.execute(sql, tenant_id)
         return False
-    some = f"{sql} AND id IN (SELECT id FROM {name} WHERE tenant_id = $1 ORDER BY id LIMIT $2)"
+    some = f"{sql} AND id IN (SELECT id FROM {name} WHERE tenant_id = $1 ORDER BY id LIMIT $2)"  # noqa: S608 - as above
     told = await connection.execute(some, tenant_id, BATCH)
     return int(told.rpartition(" ")[2]) > 0
 

@@ -41,7 +41,7 @@ class KeysDestroyed(Refusal):
 
 
 class CityChanged(Refusal):
-    """The city has changed since its bundle was written ({tables}): it is written anew, and has to be confirmed again."""
+    """The city has changed since its bundle was written ({tables}): it is written, and is to be confirmed, anew."""
 
     code = RefusalCode.STALE
     zh = "数据包导出后该城市的数据发生了变化({tables}):将重新导出,并须再次确认。"

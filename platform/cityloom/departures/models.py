@@ -75,9 +75,7 @@ class TenantDeparture(Base):
         CheckConstraint("(ended_at IS NULL) = (step NOT IN ('GONE', 'TAKEN_BACK'))", name="ended"),
         CheckConstraint("(step = 'GONE') = (certificate IS NOT NULL)", name="certificate"),
         CheckConstraint("(certificate IS NULL) = (signature IS NULL)", name="signature"),
-        Index(
-            "uq_tenant_departures_open", "tenant_id", unique=True, postgresql_where=text("ended_at IS NULL")
-        ),
+        Index("uq_tenant_departures_open", "tenant_id", unique=True, postgresql_where=text("ended_at IS NULL")),
         Index(None, "tenant_id", "id"),
         {"info": {"kind": "control"}},
     )

@@ -14,7 +14,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-from obstore.exceptions import BaseError
 from sqlalchemy import delete, select, text, update
 
 from cityloom.access.changes import begin_change
@@ -58,7 +57,6 @@ _LOCK = "SELECT pg_try_advisory_lock(hashtextextended('cityloom.departure:' || $
 _DUE = (
     "SELECT id FROM tenant_departures WHERE ended_at IS NULL AND step <> 'EXPORTED' AND not_before <= :now ORDER BY id"
 )
-_FAILURES: tuple[type[Exception], ...] = (*LOST, BaseError, Refusal)
 _log = logs.logger("cityloom.departures")
 
 #: What a step leads to: the name of what is done then, and what is noted with it.
@@ -88,7 +86,7 @@ class Departures:
             while is_ours and (departure := await self._due(departure_id)) is not None:
                 try:
                     step, values = await self._step(departure)
-                except _FAILURES as error:
+                except Exception as error:  # noqa: BLE001 - the edge: it is told and tried again, and stops no other
                     await self._fail(departure, error)
                     break
                 if not await self._note(departure, step, values):
@@ -281,7 +279,7 @@ class Departures:
 
     @asynccontextmanager
     async def _alone(self, departure_id: UUID) -> AsyncIterator[bool]:
-        """Whether no other process is at this departure; the lock goes with the connection, however the process ends."""
+        """Whether no other process is at it; the lock goes with the connection, however the process ends."""
         connection = await self.database.connect_worker()
         try:
             yield bool(await connection.fetchval(_LOCK, str(departure_id)))

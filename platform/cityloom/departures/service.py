@@ -13,7 +13,7 @@ from cityloom.core.ids import new_id
 from cityloom.departures.errors import BundleDiffers, BundleMissing, KeysDestroyed, NameMistyped, NotLeaving
 from cityloom.departures.models import REVERSIBLE, STEPS, TenantDeparture
 from cityloom.settings import Settings
-from cityloom.tenancy.errors import TenantGone, TenantStateUnfit
+from cityloom.tenancy.errors import TenantGone
 from cityloom.tenancy.models import OperatorAction
 from cityloom.tenancy.service import TenantService
 
@@ -82,7 +82,9 @@ async def take_back(works: Works, slug: str, *, actor: str) -> TenantDeparture:
     The bundle, if there is one, is where it is. Refuses (`NotLeaving`, `KeysDestroyed`).
     """
     service: TenantService = works.services[TenantService]
-    former = (await _known(works, slug)).former_state
+    known = await _known(works, slug)
+    if known.ended_at is not None:
+        raise NotLeaving(slug=slug)
 
     async def end(session: AsyncSession, tenant: Tenant) -> None:
         departure = await _held(session, tenant)
@@ -90,10 +92,7 @@ async def take_back(works: Works, slug: str, *, actor: str) -> TenantDeparture:
             raise KeysDestroyed(slug=slug)
         departure.step, departure.ended_at = "TAKEN_BACK", works.clock.now()
 
-    try:
-        await service.change_state(slug, {"LEAVING"}, former, reason=None, actor=actor, beside=end)
-    except TenantStateUnfit:
-        raise NotLeaving(slug=slug) from None
+    await service.change_state(slug, {"LEAVING"}, known.former_state, reason=None, actor=actor, beside=end)
     return await _known(works, slug)
 
 

@@ -9,7 +9,9 @@ import os
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
+from uuid import UUID
 
+import asyncpg
 import orjson
 
 if TYPE_CHECKING:
@@ -78,13 +80,22 @@ class Writing:
         self._rows = self._rows or 0
         for row in rows:
             self._rows += 1
-            (self._packed or self._hashed).write(orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE))
+            (self._packed or self._hashed).write(orjson.dumps(row, default=_plain, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> Part:
         """Nothing more comes."""
         if self._packed is not None:
             self._packed.close()
         return Part(self._path, self._rows, self._hashed.byte_size, self._hashed.sha256)
+
+
+def _plain(value: object) -> object:
+    """What JSON has no word for: the driver's own ids, and the corners of an area, as longitude and latitude."""
+    if isinstance(value, UUID):
+        return str(value)
+    if isinstance(value, asyncpg.Polygon):
+        return [[corner.x, corner.y] for corner in value]
+    raise TypeError(type(value))
 
 
 @dataclass
