@@ -66,7 +66,7 @@ class Writing:
         self._packed: gzip.GzipFile | None = None
         if path.endswith(".gz"):
             # Without name and time, the same rows are the same bytes.
-            self._packed = gzip.GzipFile("", "wb", 6, self._hashed, mtime=0)  # type: ignore[arg-type] # it only writes
+            self._packed = gzip.GzipFile("", "wb", 6, self._hashed, mtime=0)
 
     async def lines(self, rows: Iterable[object]) -> None:
         """Write rows as JSON, one a line."""
