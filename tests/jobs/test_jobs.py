@@ -216,7 +216,7 @@ async def test_a_turn_in_which_nothing_is_due_asks_as_much_for_fifty_cities_as_f
         counting, works = Counting(database), Works(database, clock=clock)
         works.services[TenantDirectory] = TenantDirectory(database, modules())
         works.services[SubjectCatalogue] = SubjectCatalogue.of(modules())
-        counts = {}
+        counts: dict[int, int] = {}
         for cities in (1, 50):
             made = _tenants(cities - len(counts), clock)
             async with database.operator_sessions.begin() as session:

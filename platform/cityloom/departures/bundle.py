@@ -215,15 +215,11 @@ class Exporter:
     async def _control(self, writing: Writing) -> None:
         """What operators keep of the city: its entry, identity providers, applied packs, what was done to it."""
         async with self.works.database.operator_sessions() as session:
-            for model, column in (
-                (Tenant, Tenant.id),
-                (IdentityProvider, IdentityProvider.tenant_id),
-                (PackApplication, PackApplication.tenant_id),
-                (OperatorAction, OperatorAction.tenant_id),
-            ):
-                table = model.__table__
-                rows = await session.execute(select(table).where(column == self.tenant_id))
-                await writing.lines({"table": table.name, "row": dict(row)} for row in rows.mappings())
+            for model in (Tenant, IdentityProvider, PackApplication, OperatorAction):
+                table = Base.metadata.tables[model.__tablename__]
+                whose = table.c.get("tenant_id", table.c.id)
+                rows = await session.execute(select(table).where(whose == self.tenant_id))
+                await writing.lines({"table": str(table.name), "row": dict(row)} for row in rows.mappings())
 
     async def _pack(self) -> dict[str, bytes]:
         service: TenantService = self.works.services[TenantService]
