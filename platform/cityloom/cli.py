@@ -30,6 +30,7 @@ LATE = {
     "bench": "cityloom.bench:bench_app",
     "cases": "cityloom.modules.cases.cli:cases_app",
     "demo": "cityloom.demo.cli:demo",
+    "departure": "cityloom.departures.cli:departure_app",
     "export": "cityloom.exports.cli:export",
     "graph": "cityloom.explaining:graph_app",
     "import": "cityloom.importing:import_file",

@@ -21,6 +21,7 @@ SLICES = (
     "cityloom.webhooks",
     "cityloom.privacy",
     "cityloom.imports",
+    "cityloom.departures",
     "cityloom.modules.areas",
     "cityloom.modules.registry",
     "cityloom.modules.registry.imports",

@@ -55,7 +55,7 @@ async def onboard(
     populated = False
     async with platform(settings, admin_url) as opened:
         known = {overview.tenant.slug for overview in await opened.tenants.overviews()}
-        for name in opened.tenants.folders():
+        for name in await _staying(opened):
             key = f"pack {name}"
             if name not in known or before.digests.get(key) != after.digests.get(key):
                 say(f"接入城市 {name}", f"onboarding {name}")
@@ -80,6 +80,12 @@ async def _analyse(admin_url: str) -> None:
         await connection.close()
 
 
+async def _staying(opened: Platform) -> list[str]:
+    """The packs on the server, but those of cities that leave or are gone: these are not brought back."""
+    left = {one.tenant.slug for one in await opened.tenants.overviews() if one.tenant.state in {"LEAVING", "GONE"}}
+    return [name for name in opened.tenants.folders() if name not in left]
+
+
 async def _populate(opened: Platform, slug: str, say: Callable[[str, str], None]) -> bool:
     config = await opened.directory.by_slug(slug)
     if "registry" not in config.modules:
@@ -98,7 +104,7 @@ async def _credentials(opened: Platform, after: Onboarded) -> None:
     after.operator = await open_operator_session(
         opened.database, operator_id, clock=opened.works.clock, lifetime=CREDENTIAL_LIFETIME
     )
-    for name in opened.tenants.folders():
+    for name in await _staying(opened):
         config = await opened.directory.by_slug(name)
         async with opened.works.begin(system_principal(config.id)) as work:
             holders = await _first_holders(work.session)

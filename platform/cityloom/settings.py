@@ -28,6 +28,7 @@ VARIABLES = {
     "CITYLOOM_FORWARDED_FOR": "trusts_forwarded_for",
     "CITYLOOM_FILES": "files",
     "CITYLOOM_AUDIT_CHECKPOINTS": "audit_checkpoints",
+    "CITYLOOM_DEPARTURES": "departures",
     "CITYLOOM_WEBHOOK_NETWORKS": "webhook_networks",
     "CITYLOOM_WEBHOOK_TIMEOUT": "webhook_timeout_seconds",
 }
@@ -59,6 +60,9 @@ class Settings(BaseModel):
     audit_checkpoints: str | None = Field(
         default=None,
         description="Where checkpoints of the audit log are kept: a folder or `s3://bucket/prefix` with object lock",
+    )
+    departures: Path | None = Field(
+        default=None, description="The folder for the bundles of cities that leave; below `var` where unset"
     )
     webhook_timeout_seconds: float = Field(default=15.0, ge=0.5, le=60, description="The whole of one try")
     webhook_networks: str = Field(

@@ -30,12 +30,13 @@ def storage(settings: Settings) -> Iterator[str]:
 def connections(settings: Settings, admin_url: str) -> Database:
     """The platform's own connections, as the roles that may not bypass row-level security."""
     # Not needed by the process that only starts servers; loading SQLAlchemy is a good part of a second start.
-    from cityloom.core.database import APP, OPERATOR, Database, role_url
+    from cityloom.core.database import APP, OPERATOR, WORKER, Database, role_url
     from cityloom.core.roles import role_password
 
     return Database(
         role_url(admin_url, APP, role_password(settings.var, APP)),
         role_url(admin_url, OPERATOR, role_password(settings.var, OPERATOR)),
+        role_url(admin_url, WORKER, role_password(settings.var, WORKER)),
         read_pool=settings.read_pool,
         write_pool=settings.write_pool,
     )

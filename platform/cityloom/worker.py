@@ -1,4 +1,4 @@
-"""`cityloom worker`: sequences events, sends webhooks and runs exports and jobs; any number may run on any machines."""
+"""`cityloom worker`: sequences events, sends webhooks, does exports, jobs and departures; any number, anywhere."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ _END_SECONDS = 15
 @asynccontextmanager
 async def working(opened: Platform) -> AsyncIterator[None]:
     """Everything that a worker does, for as long as the block lasts."""
+    from cityloom.departures.running import departing
     from cityloom.events.sequencer import sequencing
     from cityloom.exports.running import exporting
     from cityloom.imports.working import importing
@@ -55,6 +56,7 @@ async def working(opened: Platform) -> AsyncIterator[None]:
         await stack.enter_async_context(imports)
         await stack.enter_async_context(exporting(opened.works))
         await stack.enter_async_context(jobs_running(opened.works, modules()))
+        await stack.enter_async_context(departing(opened.works))
         yield
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy.exc
-from sqlalchemy import select, true, update
+from sqlalchemy import event, insert, select, true, update
 
 from cityloom.core.ids import new_id
 from cityloom.core.module import Job, Module
@@ -17,8 +18,9 @@ from cityloom.core.work import Works
 from cityloom.files.store import FileStore, open_store
 from cityloom.installed import modules
 from cityloom.jobs.models import JobRun
-from cityloom.jobs.service import Jobs, awaiting, jobs_running, last_due
+from cityloom.jobs.service import Jobs, jobs_running, last_due, needed
 from cityloom.privacy.catalogue import SubjectCatalogue
+from cityloom.tenancy.directory import TenantDirectory
 from cityloom.tenancy.models import Tenant, TenantLimit, TenantModule
 from cityloom.tenancy.system import system_principal
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cityloom.core.database import Database
     from cityloom.core.work import Work
     from cityloom.testing.clock import ManualClock
+    from cityloom.testing.database import TestServer
 
 TITLE = Text("一", "one")
 
@@ -184,6 +187,61 @@ async def _has_limit(works: Works, tenant_id: UUID) -> bool:
         return await work.session.scalar(select(TenantLimit.id).where(TenantLimit.name == "areas")) is not None
 
 
+class Counting:
+    """Counts what a database is asked: statements, and transactions that were begun for anything else."""
+
+    def __init__(self, database: Database) -> None:
+        self.total = 0
+        for engine in (database.engine.sync_engine, database.operator_engine.sync_engine):
+            event.listen(engine, "before_cursor_execute", self._count)
+            event.listen(engine, "checkout", self._count)
+
+    def _count(self, *_: object) -> None:
+        self.total += 1
+
+    async def of(self, jobs: Jobs) -> int:
+        """What one turn of the installed jobs takes."""
+        before = self.total
+        await jobs.run_due()
+        return self.total - before
+
+
+async def test_a_turn_in_which_nothing_is_due_asks_as_much_for_fifty_cities_as_for_one(
+    server: TestServer, clock: ManualClock
+) -> None:
+    async with (
+        server.clone(f"idle_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}") as url,
+        server.open(url) as database,
+    ):
+        counting, works = Counting(database), Works(database, clock=clock)
+        works.services[TenantDirectory] = TenantDirectory(database, modules())
+        works.services[SubjectCatalogue] = SubjectCatalogue.of(modules())
+        counts: dict[int, int] = {}
+        for cities in (1, 50):
+            made = _tenants(cities - len(counts), clock)
+            async with database.operator_sessions.begin() as session:
+                session.add_all(made)
+            for tenant in made:
+                rows = [{"tenant_id": tenant.id, "id": new_id(), "module": one.name} for one in modules()]
+                async with works.begin(system_principal(tenant.id)) as work:
+                    await work.session.execute(insert(TenantModule).values(is_enabled=True, settings={}), rows)
+            jobs = Jobs(works, modules())
+            assert await counting.of(jobs) > 6, "what is done once a day was done"
+            for _ in range(2):
+                clock.advance(minutes=10)
+                counts[cities] = await counting.of(jobs)
+        assert counts[1] == counts[50]
+        assert counts[1] <= 6
+
+
+def _tenants(count: int, clock: ManualClock) -> list[Tenant]:
+    names = {"name_zh": "x", "name_en": "x", "state": "ACTIVE", "created_at": clock.now()}
+    return [
+        Tenant(id=(one := new_id()), slug=f"alder-{one.hex[-10:]}", state_changed_at=clock.now(), **names)
+        for _ in range(count)
+    ]
+
+
 async def test_they_run_by_themselves(works: Works, city: UUID) -> None:
     done = asyncio.Event()
 
@@ -222,9 +280,9 @@ async def test_every_installed_job_runs_in_a_city(works: Works, city: UUID, tmp_
     works.services[FileStore] = FileStore(open_store(None, tmp_path), works.clock)
     works.services[SubjectCatalogue] = SubjectCatalogue.of(modules())
     jobs = Jobs(works, modules())
-    for _, job in jobs.jobs:
+    for module, job in jobs.jobs:
         if job.name.startswith(("webhooks.", "events.", "audit.")):
             continue
         assert await jobs.run(job.name, city) == 0, job.name
         if job.waiting is not None:
-            assert await awaiting(works, job.waiting, [city], works.clock.now()) == [], job.name
+            assert await needed(works, [(module, job)], [city], works.clock.now()) == [(job, [])], job.name

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from itertools import count
@@ -12,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.engine import make_url
 
 from cityloom.core.crypto import LEAD, Algorithm, FileKeyProvider, KeyEncryptionKeyMissing
-from cityloom.core.embedded.system import programs_folder
 from cityloom.core.work import Works
 from cityloom.demo.papers import identity_number, phone_number
 from cityloom.modules.registry import models as registry
@@ -29,11 +25,12 @@ from cityloom.tenancy.keys import KeyRing
 from cityloom.tenancy.models import TenantDataKey
 from cityloom.tenancy.system import system_principal
 from cityloom.testing.areas import AreaTree
+from cityloom.testing.database import dump_database
 from cityloom.testing.front import Front
 from tests.privacy.conftest import READ, Town
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from uuid import UUID
 
@@ -235,36 +232,13 @@ async def test_an_erasure_leads_to_a_rotation_by_itself(town: Town, clock: Manua
     assert (await state(town)).finished_at is None
 
 
-@asynccontextmanager
-async def restored(server: TestServer, dump: Path) -> AsyncIterator[Database]:
-    """A fresh database with what the dump holds, as an administrator restores it."""
-    name = f"cityloom_test_restored_{dump.stem}"
-    admin = await server._admin()
-    try:
-        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
-        url = make_url(server.url_of(name)).set(drivername="postgresql").render_as_string(hide_password=False)
-        await _program("pg_restore", "--exit-on-error", "--dbname", url, str(dump))
-        async with server.open(server.url_of(name)) as database:
-            yield database
-        await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-    finally:
-        await admin.close()
-
-
-async def _program(name: str, *arguments: str) -> None:
-    command = [str(programs_folder() / name), *arguments]
-    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
-
-
 async def test_a_dump_from_before_is_opened_by_nobody(
     front: Front, clock: ManualClock, server: TestServer, admin_url: str, tmp_path: Path
 ) -> None:
     alder = await Town(front, await AreaTree.plant(front.works, communities=1, grids=1)).settle("s1c1g1", "s2c1g1")
     birch = await Town(front, await AreaTree.plant(front.works, communities=1, grids=1)).settle("s1c1g1")
     dump = tmp_path / f"{alder.tree.tenant_id.hex[-8:]}.dump"
-    url = make_url(admin_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    await _program("pg_dump", "--format=custom", "--compress=0", f"--file={dump}", url)
+    await dump_database(admin_url, dump)
     # Afterwards birch leaves, and alder erases somebody and rotates its keys.
     await front.services[KeyRing].destroy(birch.tree.tenant_id)
     async with front.works.begin(alder.tree.administrator) as work:
@@ -273,7 +247,7 @@ async def test_a_dump_from_before_is_opened_by_nobody(
         assert await service.note_erasures(work) == 1
     rotation = await finish(alder, clock)
     assert rotation.old_provider_keys
-    async with restored(server, dump) as database:
+    async with server.restored(dump) as database:
         again = Front(database, clock, tmp_path / "keys")
         services = again.services
         # Nobody opens what birch had: its key-encryption key is gone, whatever the dump holds.

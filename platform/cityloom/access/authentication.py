@@ -39,7 +39,6 @@ caller_address: ContextVar[str | None] = ContextVar("caller_address", default=No
 
 _USED_EVERY = timedelta(minutes=5)
 _CACHED = 20_000
-_OPEN_STATES = frozenset({"ONBOARDING", "ACTIVE", "SUSPENDED"})
 _KINDS = {"STAFF": PrincipalKind.STAFF, "RESIDENT": PrincipalKind.RESIDENT, "SERVICE": PrincipalKind.API_CLIENT}
 
 
@@ -80,7 +79,8 @@ class Authenticator:
 
     Sessions, keys of API clients and tokens of identity providers come as `Authorization: Bearer …`, keys also as
     `X-API-Key`. Without a credential the caller is anonymous; with a bad one the request is refused
-    (`Unauthenticated`), whatever is bad about it. `operator` does the same for the control plane.
+    (`Unauthenticated`), whatever is bad about it, and with any of a city that leaves (`TenantLeaving`). `operator` does
+    the same for the control plane.
     """
 
     def __init__(
@@ -203,8 +203,7 @@ class Authenticator:
             tenant = await self._directory.get(tenant_id)
         except TenantNotFound:
             raise Unauthenticated from None
-        if tenant.state not in _OPEN_STATES:
-            raise Unauthenticated
+        tenant.demand_open()
 
     async def _find_session(self, session: AsyncSession, token: Token) -> _Found | None:
         row = (

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select, true
 
 from cityloom.access import models as m
 from cityloom.access.authentication import NO_TENANT
@@ -18,7 +18,10 @@ from cityloom.graph.errors import refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Select
 
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work, Works
@@ -81,6 +84,11 @@ class AccessDecisions:
         if len(self._left) > _CALLERS:
             self._left.popitem(last=False)
         return is_kept
+
+
+def has_old_decisions(city: ColumnElement[UUID], now: datetime) -> Select[bool]:
+    """Whether a city has decisions that `forget_decisions` would delete."""
+    return select(true()).where(m.AccessDecision.tenant_id == city, m.AccessDecision.decided_at < now - KEPT)
 
 
 async def forget_decisions(work: Work) -> None:

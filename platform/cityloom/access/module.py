@@ -18,7 +18,7 @@ from cityloom.access.api.shapes import (
     Role,
     TrustedDocumentAccess,
 )
-from cityloom.access.decisions import forget_decisions
+from cityloom.access.decisions import forget_decisions, has_old_decisions
 from cityloom.access.events import EVENTS
 from cityloom.access.holdings import HOLDINGS
 from cityloom.access.pack import AccessPart, MembershipsPart
@@ -51,6 +51,7 @@ MODULE = Module(
             timedelta(days=1),
             forget_decisions,
             at=time(3, 5),
+            waiting=has_old_decisions,
         ),
     ),
     holdings=HOLDINGS,

@@ -226,8 +226,8 @@ async def _no_reset(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 class Database:
     """The connections of one process: an engine for work, one for operators, and lendings for compiled reads."""
 
-    def __init__(self, app: URL, operator: URL, *, write_pool: int = 8, read_pool: int = 8) -> None:
-        self.app_url, self.operator_url = app, operator
+    def __init__(self, app: URL, operator: URL, worker: URL, *, write_pool: int = 8, read_pool: int = 8) -> None:
+        self.app_url, self.operator_url, self.worker_url = app, operator, worker
         self._read_pool_size = read_pool
         self.engine = _engine(app, write_pool)
         self.operator_engine = _engine(operator, max(2, write_pool // 2), {"app.operator": "on"})
@@ -284,6 +284,10 @@ class Database:
     async def connect_app(self) -> asyncpg.Connection[asyncpg.Record]:
         """A connection of its own as the application role, for LISTEN."""
         return await asyncpg.connect(**asyncpg_arguments(self.app_url), server_settings=SERVER_SETTINGS)
+
+    async def connect_worker(self) -> asyncpg.Connection[asyncpg.Record]:
+        """A connection of its own as the role that deletes a city that leaves, and can read nothing of it."""
+        return await asyncpg.connect(**asyncpg_arguments(self.worker_url), server_settings=SERVER_SETTINGS)
 
 
 def _opened(lending: Lending | None) -> Lending:

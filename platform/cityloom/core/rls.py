@@ -85,17 +85,21 @@ def policies(table: Table) -> tuple[Policy, ...]:
 
 
 def grants(table: Table) -> dict[str, str]:
-    """Privileges by role; a table marked `append_only` can be read and added to, nothing else."""
+    """Privileges by role; a table marked `append_only` can be read and added to, nothing else.
+
+    Workers are what deletes a city that leaves, append-only tables included: of rows they see whose they are and their
+    ids, and nothing that they hold.
+    """
     writes = "SELECT, INSERT" if table.info.get("append_only") else "SELECT, INSERT, UPDATE, DELETE"
     match kind(table):
         case "tenant":
-            return {APP: writes, WORKER: writes, **_operator_reads(table)}
+            return {APP: writes, WORKER: "SELECT (tenant_id, id), DELETE", **_operator_reads(table)}
         case "directory":
             return {APP: "SELECT", WORKER: "SELECT", OPERATOR: writes}
         case "control":
             return {OPERATOR: writes}
         case _:
-            return {APP: "SELECT", WORKER: "SELECT", OPERATOR: "SELECT"}
+            return {APP: "SELECT", OPERATOR: "SELECT"}
 
 
 def _operator_reads(table: Table) -> dict[str, str]:

@@ -52,6 +52,11 @@ class SealedTable:
     indexes: Mapping[str, str]
 
 
+def index_columns(table: Table) -> list[str]:
+    """The columns of a table that hold blind indexes."""
+    return [column.name for column in table.c if _INDEX in column.info]
+
+
 def sealed_tables() -> tuple[SealedTable, ...]:
     """Every table of tenants that holds envelopes, in the order of the metadata."""
     found = []

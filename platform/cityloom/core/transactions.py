@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 from sqlalchemy.util import greenlet_spawn
 
@@ -16,6 +16,7 @@ from cityloom.core.database import SET_CONTEXT, TenantSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from datetime import datetime
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
 
 #: The only texts that are put into SQL: a UUID, and the ends of ranges of area paths.
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OLDER = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < :since"
+)
 _BOUND = re.compile(r"[0-9a-z./]*|\U0010ffff")
 
 
@@ -124,6 +129,11 @@ class Transaction:
                 await greenlet_spawn(self._pooled.invalidate)
         finally:
             await greenlet_spawn(self._pooled.close)
+
+
+async def older_transactions(session: AsyncSession, since: datetime) -> int:
+    """How many other transactions of the platform in this database began before a moment and are open still."""
+    return int(await session.scalar(_OLDER, {"since": since}) or 0)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from uuid import UUID
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from cityloom.core import logs
@@ -47,6 +47,8 @@ SELECT page.* FROM ctx CROSS JOIN LATERAL ({page}) AS page ORDER BY page.positio
     page=_PAGE.format(tie="AND ctx.tenant IS NOT NULL"),
 )
 _HEADS = select(EventHead.tenant_id, EventHead.position)
+#: Positions only grow: where their sum is what it was, no stream has grown, however many there are.
+_SUM = select(func.sum(EventHead.position))
 _log = logs.logger("cityloom.events")
 
 
@@ -175,11 +177,15 @@ class Streams:
             callback(tenant_id, position)
 
     async def _look(self) -> None:
+        known: int | None = None
         while True:
             try:
                 async with self._database.operator_engine.connect() as connection:
-                    for tenant_id, position in await connection.execute(_HEADS):
-                        self.grown(tenant_id, position)
+                    total = await connection.scalar(_SUM) or 0
+                    if total != known:
+                        for tenant_id, position in await connection.execute(_HEADS):
+                            self.grown(tenant_id, position)
+                        known = total
                 self._has_looked.set()
             except (OSError, TimeoutError, SQLAlchemyError) as error:
                 _log.warning("events.heads_not_seen", error=type(error).__name__)

@@ -9,7 +9,7 @@ from sqlalchemy import select, true
 
 from cityloom.core.module import Job
 from cityloom.core.text import Text
-from cityloom.files.models import StoredFile
+from cityloom.files.models import StoredFile, UploadTicket
 from cityloom.files.service import expire, forget_tickets
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ def _has_expired(city: ColumnElement[UUID], now: datetime) -> Select[bool]:
     return select(true()).where(StoredFile.tenant_id == city, StoredFile.expires_at <= now)
 
 
+def _has_old_tickets(city: ColumnElement[UUID], now: datetime) -> Select[bool]:
+    return select(true()).where(UploadTicket.tenant_id == city, UploadTicket.expires_at < now - timedelta(days=1))
+
+
 JOBS = (
     Job(
         "files.expire",
@@ -32,5 +36,12 @@ JOBS = (
         batch=100,
         waiting=_has_expired,
     ),
-    Job("files.tickets", Text("清理上传凭条", "Forget old tickets"), timedelta(days=1), forget_tickets, at=time(3, 20)),
+    Job(
+        "files.tickets",
+        Text("清理上传凭条", "Forget old tickets"),
+        timedelta(days=1),
+        forget_tickets,
+        at=time(3, 20),
+        waiting=_has_old_tickets,
+    ),
 )

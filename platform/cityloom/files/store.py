@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cityloom.core.clock import Clock
 
 _BLOCK = 256 * 1024
+#: Objects that are deleted by one call.
+_AT_ONCE = 1_000
 
 
 def open_store(address: str | None, folder: Path) -> ObjectStore:
@@ -61,6 +63,23 @@ class FileStore:
                 await self.store.delete_async(_key(tenant_id, file_id, variant))
             except FileNotFoundError:
                 continue
+
+    async def objects(self, tenant_id: UUID) -> AsyncIterator[tuple[str, int]]:
+        """Name and size of everything that is kept for a tenant, whoever put it there."""
+        async for page in self.store.list(f"{tenant_id.hex}/"):
+            for entry in page:
+                yield str(entry["path"]).rpartition("/")[2], int(entry["size"])
+
+    async def content(self, tenant_id: UUID, name: str) -> AsyncIterator[bytes]:
+        """One object that `objects` named, in pieces."""
+        found = await self.store.get_async(f"{tenant_id.hex}/{name}")
+        async for piece in found.stream(min_chunk_size=_BLOCK):
+            yield bytes(piece)
+
+    async def clear(self, tenant_id: UUID) -> None:
+        """Delete everything that is kept for a tenant."""
+        async for page in self.store.list(f"{tenant_id.hex}/", chunk_size=_AT_ONCE):
+            await self.store.delete_async([str(entry["path"]) for entry in page])
 
 
 def _key(tenant_id: UUID, file_id: UUID, variant: str) -> str:

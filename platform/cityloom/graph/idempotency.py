@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, true
 from sqlalchemy.dialects.postgresql import insert
 from strawberry import UNSET
 
@@ -21,6 +21,10 @@ from cityloom.core.principal import PrincipalKind
 from cityloom.graph.models import IdempotencyRecord
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy import ColumnElement, Select
+
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work
 
@@ -120,6 +124,11 @@ def settle(work: Work, key: str, type_name: str | None, row_id: UUID | None) -> 
     """Note what the mutation changed, so that its answer can be repeated."""
     record = {"caller_id": _caller(work.principal), "key": key}
     work.change(IdempotencyRecord, record, result_type=type_name, result_id=row_id)
+
+
+def has_old_keys(city: ColumnElement[UUID], now: datetime) -> Select[bool]:
+    """Whether a city has records that `forget` would delete."""
+    return select(true()).where(IdempotencyRecord.tenant_id == city, IdempotencyRecord.created_at < now - KEPT)
 
 
 async def forget(work: Work) -> None:

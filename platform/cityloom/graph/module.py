@@ -9,7 +9,7 @@ from cityloom.core.text import Text
 from cityloom.graph.api import GraphMutation, GraphQuery, TrustedDocument, TrustedDocumentQuery
 from cityloom.graph.bound.nodes import NodeQuery
 from cityloom.graph.events import EVENTS
-from cityloom.graph.idempotency import forget
+from cityloom.graph.idempotency import forget, has_old_keys
 
 MODULE = Module(
     name="graph",
@@ -39,6 +39,7 @@ MODULE = Module(
             timedelta(days=1),
             forget,
             at=time(3, 0),
+            waiting=has_old_keys,
         ),
     ),
 )

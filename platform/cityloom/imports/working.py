@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from cityloom.core.work import Works
 
 POLL_SECONDS: Final = 1.0
-#: A city whose keys are rotated waits with its imports: what is compared is indexed by one key.
+#: A city that may not be changed waits with its imports, and so does one whose keys are rotated: what is compared is
+#: indexed by one key.
 _ASKED_FOR = text(
-    "SELECT i.tenant_id, i.id FROM imports AS i WHERE i.state IN ('CHECKING', 'APPLYING') AND i.claimed_until <= :now "
+    "SELECT i.tenant_id, i.id FROM imports AS i JOIN tenants AS t ON t.id = i.tenant_id "
+    "AND t.state IN ('ONBOARDING', 'ACTIVE') WHERE i.state IN ('CHECKING', 'APPLYING') AND i.claimed_until <= :now "
     "AND NOT EXISTS (SELECT FROM key_rotations AS r WHERE r.tenant_id = i.tenant_id AND r.finished_at IS NULL) "
     "ORDER BY i.claimed_until LIMIT 1"
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import sqlalchemy.exc
-from sqlalchemy import Text, and_, bindparam, cast, column, false, func, or_, select, true
+from sqlalchemy import Text, and_, bindparam, cast, column, false, func, not_, or_, select, true
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.types import Uuid
 
@@ -26,8 +26,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Sequence
     from uuid import UUID
 
-    from cityloom.core.module import Job, Module, Waiting
+    from sqlalchemy import ColumnElement
+
+    from cityloom.core.module import Job, Module
     from cityloom.core.work import Work, Works
+
+    #: A job with the module that it belongs to.
+    Asked = tuple[Module, Job]
+    #: A job with the cities in which it is to be begun.
+    Needed = tuple[Job, list[UUID]]
 
 _log = logging.getLogger(__name__)
 #: Jobs of a shorter rhythm are not claimed: writing down each run would be as much work as most of them.
@@ -46,17 +53,32 @@ class Jobs:
         self.works = works
         self.jobs = [(module, job) for module in modules for job in module.jobs]
         self._looked: dict[str, datetime] = {}
+        #: Of jobs with a time of day, the round that no city waits for any more.
+        self._over: dict[str, datetime] = {}
 
     async def run_due(self) -> int:
-        """Run what is due by now in every active city; one failure stops neither other jobs nor other cities."""
+        """Run what is due by now in every active city; one failure stops neither other jobs nor other cities.
+
+        Where nothing is, that takes two statements, however many jobs and cities there are.
+        """
         now, done = self.works.clock.now(), 0
-        for module, job in self.jobs:
-            if now - self._looked.get(job.name, _LONG_AGO) < min(job.every, _LOOK):
-                continue
-            self._looked[job.name] = now
-            for tenant_id in await self._cities(module, job, now):
+        asked = [one for one in self.jobs if self._is_to_be_asked(one[1], now)]
+        cities = await self._cities() if asked else []
+        if not cities:
+            return 0
+        for job, tenant_ids in await self._needed(asked, cities, now):
+            if job.at is not None and not tenant_ids:
+                self._over[job.name] = last_due(job, now)
+            for tenant_id in tenant_ids:
                 done += await self._try(job, tenant_id)
         return done
+
+    def _is_to_be_asked(self, job: Job, now: datetime) -> bool:
+        """Whether to look where a job is needed: in its rhythm, and one of a time of day until all cities had it."""
+        if now - self._looked.get(job.name, _LONG_AGO) < min(job.every, _LOOK):
+            return False
+        self._looked[job.name] = now
+        return job.at is None or self._over.get(job.name) != last_due(job, now)
 
     async def run(self, name: str, tenant_id: UUID) -> int:
         """Run one job in one city, whether or not it is due."""
@@ -86,30 +108,25 @@ class Jobs:
             if job.batch is None or found < job.batch:
                 return done
 
-    async def _cities(self, module: Module, job: Job, now: datetime) -> Sequence[UUID]:
-        """Where the job is to be begun: one or two statements, however many cities there are."""
+    async def _cities(self) -> Sequence[UUID]:
+        """The cities that have anything done for them."""
         query = select(Tenant.id).where(Tenant.state == "ACTIVE").order_by(Tenant.id)
-        if not module.is_core:
-            has = and_(TenantModule.tenant_id == Tenant.id, TenantModule.module == module.name, TenantModule.is_enabled)
-            query = query.where(select(TenantModule.id).where(has).exists())
-        if job.every >= CLAIMED_FROM:
-            run = and_(JobRun.tenant_id == Tenant.id, JobRun.name == job.name)
-            query = query.outerjoin(JobRun, run).where(
-                or_(JobRun.ran_at.is_(None), JobRun.ran_at <= last_due(job, now))
-            )
         async with self.works.database.operator_sessions() as session:
-            found = (await session.scalars(query)).all()
-        if job.waiting is None or not found:
-            return found
+            return (await session.scalars(query)).all()
+
+    async def _needed(self, asked: Sequence[Asked], cities: Sequence[UUID], now: datetime) -> list[Needed]:
+        """Where each job is to be begun; one that cannot be asked about keeps the others from nothing."""
         try:
-            return await awaiting(self.works, job.waiting, found, now)
+            return await needed(self.works, asked, cities, now)
         except _FAILURES:
-            _log.exception("nobody knows where the job %s is needed", job.name)
-            return ()
+            if len(asked) == 1:
+                _log.exception("nobody knows where the job %s is needed", asked[0][1].name)
+                return []
+            return [found for one in asked for found in await self._needed([one], cities, now)]
 
 
-async def awaiting(works: Works, waiting: Waiting, tenant_ids: Sequence[UUID], now: datetime) -> list[UUID]:
-    """Those of the cities in which something waits by now: one statement that enters each of them in turn.
+async def needed(works: Works, asked: Sequence[Asked], tenant_ids: Sequence[UUID], now: datetime) -> list[Needed]:
+    """In which of the cities each job is to be begun by now: one statement that enters each city in turn.
 
     As the application's role and behind row-level security: who asks for all sees of each no more than its own work.
     """
@@ -118,20 +135,42 @@ async def awaiting(works: Works, waiting: Waiting, tenant_ids: Sequence[UUID], n
     city = cities.c.id
     entering = select(func.set_config("app.tenant_id", cast(city, Text), true()).label("tenant"))
     entered = entering.correlate(cities).lateral("entered")
-    # A scalar subquery is carried out for each row, after the row's FROM; that it was is proven by the second column.
-    query = select(
-        city,
-        entered.c.tenant == func.current_setting("app.tenant_id"),
-        func.coalesce(waiting(city, now).limit(1).scalar_subquery(), false()),
-    ).select_from(cities.join(entered, true()))
+    # Scalar subqueries are carried out for each row, after the row's FROM; that they were is proven by `is_inside`.
+    seen = (
+        select(
+            city.label("id"),
+            (entered.c.tenant == func.current_setting("app.tenant_id")).label("is_inside"),
+            *(_is_needed(one, city, now).label(f"job{at}") for at, one in enumerate(asked)),
+        )
+        .select_from(cities.join(entered, true()))
+        .cte("seen")
+        .prefix_with("MATERIALIZED")
+    )
+    columns = [seen.c[f"job{at}"] for at in range(len(asked))]
+    query = select(seen).where(or_(not_(seen.c.is_inside), *columns))
     async with works.database.engine.connect() as connection:
         # The planner already reads the setting; which city it is does not matter to it.
         await connection.execute(*context_statement(Context(tenant_ids[0])))
         rows = (await connection.execute(query, {"cities": list(tenant_ids)})).all()
-    if not all(is_inside for _, is_inside, _ in rows):
+    if not all(row.is_inside for row in rows):
         message = "a city was looked at from outside"
         raise RuntimeError(message)
-    return [tenant_id for tenant_id, _, is_waiting in rows if is_waiting]
+    return [(job, [row.id for row in rows if row[2 + at]]) for at, (_, job) in enumerate(asked)]
+
+
+def _is_needed(asked: Asked, city: ColumnElement[UUID], now: datetime) -> ColumnElement[bool]:
+    """Whether a city has the module on, has not had the job in this round, and has something that waits for it."""
+    module, job = asked
+    parts: list[ColumnElement[bool]] = []
+    if not module.is_core:
+        has = select(TenantModule.is_enabled).where(TenantModule.tenant_id == city, TenantModule.module == module.name)
+        parts.append(func.coalesce(has.limit(1).scalar_subquery(), false()))
+    if job.every >= CLAIMED_FROM:
+        ran = select(JobRun.ran_at <= last_due(job, now)).where(JobRun.tenant_id == city, JobRun.name == job.name)
+        parts.append(func.coalesce(ran.limit(1).scalar_subquery(), true()))
+    if job.waiting is not None:
+        parts.append(func.coalesce(job.waiting(city, now).limit(1).scalar_subquery(), false()))
+    return and_(true(), *parts)
 
 
 def last_due(job: Job, now: datetime) -> datetime:

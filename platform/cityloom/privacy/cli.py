@@ -10,17 +10,13 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy import select
 
-from cityloom.core.events import AuditEntry
 from cityloom.privacy import models as m
 from cityloom.privacy.errors import RotationRunning
-from cityloom.privacy.service import carry_on, note_erasures, reapply, start_rotation
+from cityloom.privacy.service import carry_on, reapply, start_rotation
 from cityloom.privacy.service.erasure import BATCH as ERASURES
 from cityloom.privacy.service.retention import BATCH as RETAINED
 from cityloom.privacy.service.retention import carry_out, due, unknown_kinds
-from cityloom.tenancy.cli import Shell, actor
-from cityloom.tenancy.errors import TenantStateUnfit
-from cityloom.tenancy.events import TENANT_TAG
-from cityloom.tenancy.keys import KeyRing
+from cityloom.tenancy.cli import Shell
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -127,39 +123,3 @@ def retention(
     for name in unknown:
         typer.echo(f"{name}: 没有此类数据 · there is no such kind", err=True)
     raise typer.Exit(1 if unknown else 0)
-
-
-@privacy_app.command("destroy")
-def destroy(
-    ctx: typer.Context,
-    city: City,
-    confirm: Annotated[str, typer.Option(prompt=True, help="The city's short name once more.")],
-) -> None:
-    """Destroy all keys of a city that has left: nothing sealed can be read again, here and in any backup.
-
-    The city has to be suspended before. Erasures are noted outside first.
-    """
-    shell: Shell = ctx.obj
-    if confirm != city:
-        raise typer.BadParameter("it is not the same name", param_hint="--confirm")
-
-    async def run() -> None:
-        async with shell.service() as service:
-            tenant = await service.tenant(city)
-            if tenant.state != "SUSPENDED":
-                raise TenantStateUnfit(state=tenant.state, needed="SUSPENDED")
-            async with service.works.begin(system_principal(tenant.id)) as work:
-                await note_erasures(work)
-                work.audit(
-                    AuditEntry(
-                        action="privacy.keys.destroy",
-                        object_tag=TENANT_TAG,
-                        object_id=tenant.id,
-                        purpose=f"operator {actor()}",
-                    )
-                )
-            ring: KeyRing = service.works.services[KeyRing]
-            await ring.destroy(tenant.id)
-
-    asyncio.run(run())
-    typer.echo("密钥已销毁 · the keys are destroyed")

@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 
 from cityloom.core.database import Context, Database
 from cityloom.core.text import Locale, Text
-from cityloom.tenancy.errors import TenantNotFound, TenantSuspended
+from cityloom.tenancy.errors import TenantLeaving, TenantNotFound, TenantSuspended
 from cityloom.tenancy.limits import LIMITS
 from cityloom.tenancy.models import Tenant, TenantLimit, TenantModule
 from cityloom.tenancy.modules import enabled_modules
@@ -74,8 +74,14 @@ class TenantConfig:
         """Whether the tenant's data may be changed at present."""
         return self.state in {"ONBOARDING", "ACTIVE"}
 
+    def demand_open(self) -> None:
+        """Refuses (`TenantLeaving`) once the tenant is on its way out: nobody has a credential there any more."""
+        if self.state == "LEAVING":
+            raise TenantLeaving
+
     def demand_writable(self) -> None:
-        """Refuses (`TenantSuspended`) unless the tenant's data may be changed."""
+        """Refuses (`TenantSuspended`, `TenantLeaving`) unless the tenant's data may be changed."""
+        self.demand_open()
         if not self.is_writable:
             raise TenantSuspended(state=self.state)
 
@@ -120,7 +126,11 @@ class TenantDirectory:
             if tenant_id is None:
                 raise TenantNotFound(slug=slug)
             self._slugs[slug] = tenant_id
-        return await self.get(tenant_id)
+        try:
+            return await self.get(tenant_id)
+        except TenantNotFound:
+            # One that is gone is answered in the same words as one that never was.
+            raise TenantNotFound(slug=slug) from None
 
     def forget(self, tenant_id: UUID) -> None:
         """Read the tenant anew when it is needed next; a reading that is under way no longer counts."""

@@ -21,6 +21,20 @@ class TenantSuspended(Refusal):
     zh = "该城市已暂停服务:可以查询,不能更改。请联系平台运营方恢复。"
 
 
+class TenantLeaving(Refusal):
+    """The city is leaving the platform: nobody can sign in, and nothing can be read or changed. Ask its operator."""
+
+    code: ClassVar[RefusalCode] = RefusalCode.TENANT_SUSPENDED
+    zh = "该城市正在退出平台:不能登录,也不能查询或更改任何数据。请联系平台运营方。"
+
+
+class TenantGone(Refusal):
+    """The city {slug!r} has left the platform; its short name is not given to another."""
+
+    code: ClassVar[RefusalCode] = RefusalCode.INVALID_STATE
+    zh = "城市 {slug!r} 已退出平台;其短名称不再分配给其他城市。"
+
+
 class TenantStateUnfit(Refusal):
     """The tenant is {state}; this can be done when it is {needed}."""
 

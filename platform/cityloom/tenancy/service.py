@@ -28,6 +28,7 @@ from cityloom.tenancy.errors import (
     PackFolderUnknown,
     PlanStale,
     SettingsRefused,
+    TenantGone,
     TenantNotFound,
     TenantStateUnfit,
 )
@@ -50,7 +51,7 @@ from cityloom.tenancy.packs.tables import TENANT_FILE, PackText
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
     from pathlib import Path
     from uuid import UUID
 
@@ -125,6 +126,7 @@ class TenantService:
         tenant = await self._tenant(_row(pack).slug)
         if tenant is None:
             return self.engine.plan(pack, None, self.engine.differences(pack, {}))
+        _demand_there(tenant)
         async with self.works.begin(system_principal(tenant.id)) as work:
             differences = self.engine.differences(pack, await self.engine.read(work))
         return self.engine.plan(pack, tenant_row(tenant), differences)
@@ -140,8 +142,10 @@ class TenantService:
         row = _row(pack)
         async with self._alone(row.slug):
             tenant = await self._tenant(row.slug)
-            if tenant is not None and tenant.state not in {"ONBOARDING", "ACTIVE"}:
-                raise TenantStateUnfit(state=tenant.state, needed="ACTIVE")
+            if tenant is not None:
+                _demand_there(tenant)
+                if tenant.state not in {"ONBOARDING", "ACTIVE"}:
+                    raise TenantStateUnfit(state=tenant.state, needed="ACTIVE")
             known = None if tenant is None else tenant_row(tenant)
             tenant_id = tenant.id if tenant else await self._create(row, actor)
             try:
@@ -157,8 +161,9 @@ class TenantService:
         return Application(tenant_id, plan)
 
     async def export(self, slug: str) -> dict[str, bytes]:
-        """The files of the tenant's pack, as the database has it."""
+        """The files of the tenant's pack, as the database has it; refuses (`TenantGone`) where nothing is left."""
         tenant = await self.tenant(slug)
+        _demand_there(tenant)
         async with self.works.begin(system_principal(tenant.id)) as work:
             return await self.engine.export(work, tenant_row(tenant))
 
@@ -264,13 +269,27 @@ class TenantService:
 
     async def suspend(self, slug: str, *, reason: str, actor: str) -> Tenant:
         """Let the tenant's data be read but not changed; suspending a suspended tenant changes nothing."""
-        return await self._change_state(slug, {"ONBOARDING", "ACTIVE"}, "SUSPENDED", reason=reason, actor=actor)
+        return await self.change_state(slug, {"ONBOARDING", "ACTIVE"}, "SUSPENDED", reason=reason, actor=actor)
 
     async def resume(self, slug: str, *, actor: str) -> Tenant:
         """End a suspension; resuming an active tenant changes nothing."""
-        return await self._change_state(slug, {"SUSPENDED"}, "ACTIVE", reason=None, actor=actor)
+        return await self.change_state(slug, {"SUSPENDED"}, "ACTIVE", reason=None, actor=actor)
 
-    async def _change_state(self, slug: str, before: set[str], after: str, *, reason: str | None, actor: str) -> Tenant:
+    async def change_state(
+        self,
+        slug: str,
+        before: set[str],
+        after: str,
+        *,
+        reason: str | None,
+        actor: str,
+        beside: Callable[[AsyncSession, Tenant], Awaitable[None]] | None = None,
+    ) -> Tenant:
+        """Bring a tenant from one of these states to another; where it is there already, nothing changes.
+
+        `beside` writes, on the operators' connection and in the same transaction, what a slice above keeps of it; the
+        tenant is still in its former state then. Refuses (`TenantNotFound`, `TenantStateUnfit`).
+        """
         async with self.database.operator_sessions.begin() as session:
             tenant = await session.scalar(select(Tenant).where(Tenant.slug == slug).with_for_update())
             if tenant is None:
@@ -280,6 +299,8 @@ class TenantService:
                 return tenant
             if former not in before:
                 raise TenantStateUnfit(state=former, needed=" / ".join(sorted(before)))
+            if beside is not None:
+                await beside(session, tenant)
             tenant.state, tenant.state_reason, tenant.state_changed_at = after, reason, self.works.clock.now()
             self._log(session, tenant.id, actor, f"tenant.{after.lower()}", {"former": former, "reason": reason})
             await _notify(session, tenant.id)
@@ -422,6 +443,11 @@ def _busy(slug: str) -> Iterator[None]:
         if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
             raise PackBeingApplied(slug=slug) from None
         raise
+
+
+def _demand_there(tenant: Tenant) -> None:
+    if tenant.state == "GONE":
+        raise TenantGone(slug=tenant.slug)
 
 
 def _row(pack: Pack) -> TenantRow:

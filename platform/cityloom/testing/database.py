@@ -10,6 +10,7 @@ import asyncio
 import fcntl
 import hashlib
 import os
+import subprocess
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +19,9 @@ import asyncpg
 import psutil
 from sqlalchemy.engine import make_url
 
-from cityloom.core.database import APP, OPERATOR, Database, asyncpg_arguments, role_url
+from cityloom.core.database import APP, OPERATOR, WORKER, Database, asyncpg_arguments, role_url
 from cityloom.core.embedded import EmbeddedPostgres
+from cityloom.core.embedded.system import programs_folder
 from cityloom.core.migrations import SCRIPTS, migrate
 from cityloom.core.roles import role_password
 
@@ -111,14 +113,46 @@ class TestServer:
         finally:
             await admin.close()
 
+    @asynccontextmanager
+    async def restored(self, dump: Path, *options: str) -> AsyncIterator[Database]:
+        """A fresh database with what a dump holds, as an administrator restores it; `options` are pg_restore's."""
+        name = f"cityloom_test_restored_{dump.stem}_{os.getpid()}"
+        admin = await self._admin()
+        try:
+            await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template0')
+            url = _plain(self.url_of(name))
+            await run_program("pg_restore", "--exit-on-error", *options, "--dbname", url, str(dump))
+            async with self.open(self.url_of(name)) as database:
+                yield database
+        finally:
+            await admin.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            await admin.close()
+
     def open(self, admin_url: str, *, read_pool: int = 4, write_pool: int = 6) -> Database:
         """The platform's own connections to a database, as the roles that production uses."""
         return Database(
             role_url(admin_url, APP, role_password(self.var, APP)),
             role_url(admin_url, OPERATOR, role_password(self.var, OPERATOR)),
+            role_url(admin_url, WORKER, role_password(self.var, WORKER)),
             read_pool=read_pool,
             write_pool=write_pool,
         )
+
+
+async def dump_database(admin_url: str, to: Path) -> None:
+    """What an administrator keeps as a backup."""
+    await run_program("pg_dump", "--format=custom", "--compress=0", f"--file={to}", _plain(admin_url))
+
+
+async def run_program(name: str, *arguments: str) -> None:
+    """Run one of PostgreSQL's programs to its end."""
+    command = [str(programs_folder() / name), *arguments]
+    await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+
+
+def _plain(url: str) -> str:
+    """An address as PostgreSQL's own programs read it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def start_server() -> TestServer:

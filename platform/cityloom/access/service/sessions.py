@@ -60,7 +60,8 @@ class Logins:
     async def log_in(self, name: str, password: str, *, address: str | None = None) -> NewSession:
         """Sign in as `login@city`; refuses (`LoginRefused`, `TooManyLogins`) without saying what was wrong.
 
-        The city in the name is part of the credential. What is unknown takes as long as what is wrong.
+        The city in the name is part of the credential. What is unknown takes as long as what is wrong. Who is right is
+        told where the city leaves (`TenantLeaving`).
         """
         login, _, slug = name.strip().lower().rpartition("@")
         await self.throttles.attempt(f"{login[:63]}@{slug[:63]}", address)
@@ -69,6 +70,7 @@ class Logins:
         stored = account.password_hash if account is not None and account.is_active else None
         if not await self.passwords.verify(stored, password) or tenant is None or account is None:
             raise LoginRefused
+        tenant.demand_open()
         await self.throttles.succeeded(f"{login[:63]}@{slug[:63]}", address)
         themselves = Principal(tenant.id, PrincipalKind.STAFF, NO_RIGHTS, account_id=account.id)
         async with self.works.begin(themselves) as work:

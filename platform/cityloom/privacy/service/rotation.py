@@ -14,6 +14,7 @@ from sqlalchemy import func, or_, select, text
 from cityloom.core.crypto import LEAD, Purpose
 from cityloom.core.events import AuditEntry
 from cityloom.core.sealed import sealed_tables
+from cityloom.core.transactions import older_transactions
 from cityloom.privacy import events, permissions
 from cityloom.privacy import models as m
 from cityloom.privacy.errors import RotationRunning
@@ -34,11 +35,6 @@ BATCH: Final = 300
 #: Where the id of the key stands in an envelope (`core.crypto.keys`): after version and algorithm, 16 bytes.
 _KEY_AT, _KEY_BYTES = 3, 16
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.rotation:' || :key, 0))")
-#: Transactions that may still seal with an old key, because they began while some process knew no other.
-_OLD_TRANSACTIONS = text(
-    "SELECT count(*) FROM pg_stat_activity"
-    " WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < :since"
-)
 
 
 async def start_rotation(work: Work) -> m.KeyRotation:
@@ -170,8 +166,8 @@ async def _may_finish(work: Work, rotation: m.KeyRotation) -> bool:
     """Whether nobody can seal with the old key any more: no process knows it as current, and no transaction does."""
     if work.now() < rotation.active_at + LEAD:
         return False
-    since = rotation.active_at + LEAD / 2
-    return not await work.session.scalar(_OLD_TRANSACTIONS, {"since": since})
+    # Those may still seal with the old key: they began while some process knew no other.
+    return not await older_transactions(work.session, rotation.active_at + LEAD / 2)
 
 
 async def _finish(work: Work, rotation: m.KeyRotation) -> None:

@@ -1,0 +1,396 @@
+"""A city leaves with all its data, nothing of it stays, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import json
+import random
+import shutil
+import stat
+import subprocess
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+import pytest
+
+from cityloom.access.authentication import ANONYMOUS, NO_TENANT, OperatorRights
+from cityloom.audit.checkpoints import Checkpoints
+from cityloom.core import rls
+from cityloom.core.crypto import FileKeyProvider, KeyEncryptionKeyMissing
+from cityloom.core.database import Base, TenantTable
+from cityloom.core.ids import new_id
+from cityloom.core.principal import Principal, PrincipalKind
+from cityloom.core.sealed import sealed_tables
+from cityloom.departures import bundle, service
+from cityloom.departures.erasing import delete_rows
+from cityloom.departures.errors import BundleDiffers, KeysDestroyed, NotLeaving
+from cityloom.departures.models import REVERSIBLE
+from cityloom.departures.running import Departures
+from cityloom.departures.verifier import Reading, is_signed
+from cityloom.graph.execution import Request
+from cityloom.tenancy.errors import TenantGone, TenantNotFound
+from cityloom.tenancy.keys import KeyRing
+from cityloom.testing.database import VAR, dump_database
+from cityloom.testing.rights import StatedRights, principal
+from cityloom.testing.twins import pack
+from tests.departures.conftest import OPENED
+
+if TYPE_CHECKING:
+    from cityloom.testing.database import TestServer
+    from cityloom.testing.twins import Twin
+    from tests.departures.conftest import Place
+
+OPERATOR = Principal(NO_TENANT, PrincipalKind.OPERATOR, OperatorRights(), account_id=new_id(), locale="en")
+INPUTS = {"tenantLeave": "TenantLeaveInput", "tenantStay": "TenantStayInput", "tenantErase": "TenantEraseInput"}
+SHOWN = "... on TenantDeparture { step manifestHash folder certificate signature }"
+LEAVING = "TENANT_LEAVING"
+
+
+async def change(place: Place, caller: Principal, field: str, given: dict[str, Any]) -> dict[str, Any]:
+    """What a mutation of the control plane answers."""
+    text = (
+        f"mutation($input: {INPUTS[field]}!) {{ {field}(input: $input) {{ __typename {SHOWN}"
+        " ... on Refusal { code reason message } } }"
+    )
+    outcome = await place.opened.platform_api.execute(caller, Request(text=text, variables={"input": given}), "en")
+    answer = orjson.loads(outcome.body)
+    assert "errors" not in answer, answer
+    found: dict[str, Any] = answer["data"][field]
+    return found
+
+
+async def last(place: Place, slug: str) -> Any:
+    """The newest departure of a city, which has one."""
+    found = await service.departure_of(place.opened.works, slug)
+    assert found is not None
+    return found
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The rows of a table in a bundle."""
+    with gzip.open(folder / bundle.table_path(name)) as file:
+        return [json.loads(line) for line in file]
+
+
+def key_of(place: Place) -> str:
+    """The platform's public key, as an auditor keeps it."""
+    outside: Checkpoints = place.opened.works.services[Checkpoints]
+    return outside.signer.public
+
+
+async def test_a_city_leaves_and_nothing_of_it_stays(
+    place: Place, alder: Twin, server: TestServer, tmp_path: Path
+) -> None:
+    _, birch = await place.city()
+    before = await place.fingerprint(birch)
+    assert await alder.ask("grid_worker", "{ city { name } }")
+
+    given = {"slug": alder.slug, "confirm": alder.slug, "reason": "合同到期"}
+    assert (await change(place, OPERATOR, "tenantLeave", given))["step"] == "ASKED"
+    assert (await change(place, OPERATOR, "tenantLeave", given))["step"] == "ASKED"
+    # Nobody gets in any more, in the caller's language; and nobody is told more than that.
+    for document in ("{ city { name } }", "mutation { sessionRevoke(input: {}) { __typename } }"):
+        answer = (await alder.send("city_administrator", document)).json()
+        assert answer["errors"][0]["extensions"]["reason"] == LEAVING
+    refused = await alder.client.get("/files/x", headers={"authorization": f"Bearer {alder.bearers['grid_worker']}"})
+    assert refused.status_code == 403
+
+    departure = await last(place, alder.slug)
+    await place.departures.carry_on(departure.id)
+    assert (
+        await place.admin.fetchval(
+            "SELECT count(*) FROM sign_ins WHERE tenant_id = $1 AND revoked_at IS NULL", alder.id
+        )
+        == 0
+    )
+    erase = {"slug": alder.slug, "manifestHash": "0" * 64}
+    assert (await change(place, OPERATOR, "tenantErase", erase))["reason"] == "BUNDLE_MISSING"
+    await place.settle(departure)
+
+    # The bundle holds every table, opened, and is what it says it is.
+    departure = await last(place, alder.slug)
+    assert departure.step == "EXPORTED", departure.failure
+    folder = Path(departure.folder)
+    reading = Reading(folder, key_of(place))
+    assert reading.read() == []
+    assert reading.manifest_hash == departure.manifest_hash
+    _is_whole(folder, await place.counts(alder.id))
+
+    # A backup of before the keys are destroyed.
+    backup = tmp_path / f"{alder.id.hex[-8:]}.dump"
+    await dump_database(place.url, backup)
+    assert (await change(place, OPERATOR, "tenantErase", erase))["reason"] == "BUNDLE_DIFFERS"
+    erase["manifestHash"] = str(departure.manifest_hash)
+    assert (await change(place, OPERATOR, "tenantErase", erase))["step"] == "CONFIRMED"
+    assert await place.departures.run_due() == 5
+
+    gone = await change(place, OPERATOR, "tenantErase", erase | {"slug": alder.slug})
+    assert gone["reason"] == "NOT_LEAVING"
+    departure = await last(place, alder.slug)
+    assert departure.step == "GONE", departure.failure
+    assert not any((await place.counts(alder.id)).values())
+    assert [name async for name, _ in place.store.objects(alder.id)] == []
+    await _is_certified(place, departure)
+    await _is_unknown(place, alder)
+    assert await place.fingerprint(birch) == before
+
+    # What was in the backup is opened by nobody.
+    # What was made up to have a row in every table refers to nothing: no foreign keys.
+    async with server.restored(backup, "--section=pre-data", "--section=data") as database:
+        ring = KeyRing(FileKeyProvider(VAR / "keys" / "tenants"), database, place.clock)
+        with pytest.raises(KeyEncryptionKeyMissing):
+            await ring.of(alder.id)
+        assert (await ring.of(birch)).field_key_id is not None
+
+
+def _is_whole(folder: Path, counts: dict[str, int]) -> None:
+    """Every table of the models is there with all its rows, what was sealed is readable, and credentials are not."""
+    mapped = {str(m.persist_selectable) for m in Base.registry.mappers if issubclass(m.class_, TenantTable)}
+    assert mapped == {table.name for table in Base.metadata.sorted_tables if rls.kind(table) == "tenant"}
+    assert mapped == {path.name.partition(".")[0] for path in (folder / "tables").iterdir()}
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
+    assert modes == {0o600}
+    assert (folder / "pack" / "tenant.toml").exists()
+    assert len(list((folder / "files").iterdir())) >= 2
+    withheld = bundle.withheld()
+    for name in mapped:
+        found = rows(folder, name)
+        assert len(found) == counts[name], name
+        known = {column.name for column in Base.metadata.tables[name].c}
+        if name in {"outbox", "upload_tickets"}:
+            continue  # all of it is in the stream, or revoked
+        assert found[0].keys() == known - set(withheld.get(name, ())), name
+        telling = [c for c in found[0] if c.endswith(("_secret", "password_hash", "token_hash", "wrapped"))]
+        assert telling == [], name
+    opened = {(one.table.name, column) for one in sealed_tables() for column in one.columns}
+    opened -= {(name, column) for name, columns in withheld.items() for column in columns}
+    assert OPENED in {row["phone"] for row in rows(folder, "case_reports")}
+    assert any(row["identity_number"].startswith("000000") for row in rows(folder, "residents"))
+    for name, column in opened:
+        assert all(row[column] is None or isinstance(row[column], str) for row in rows(folder, name)), (name, column)
+
+
+async def _is_unknown(place: Place, alder: Twin) -> None:
+    """Whoever asks for a city that is gone gets what they get of one that never was; its name is not taken again."""
+    with pytest.raises(TenantNotFound) as refusal:
+        await place.opened.directory.by_slug(alder.slug)
+    assert refusal.value.details == {"slug": alder.slug}
+    answers = [(await alder.send(role, "{ city { name } }")).json()["errors"] for role in ("grid_worker", None)]
+    assert [errors[0]["extensions"]["code"] for errors in answers] == ["UNAUTHENTICATED", "UNAUTHENTICATED"]
+    with pytest.raises(TenantGone):
+        await place.opened.tenants.apply(pack(alder.slug, "X", "999903"), actor="tests")
+
+
+async def _is_certified(place: Place, departure: Any) -> None:
+    """The certificate is signed, also outside, and what it tells an auditor to ask finds nothing."""
+    text, signature = departure.certificate.encode(), departure.signature
+    assert is_signed(text, base64.b64decode(signature), key_of(place))
+    assert not is_signed(text + b" ", base64.b64decode(signature), key_of(place))
+    stated = json.loads(text)
+    assert stated["handed_over"]["manifest_sha256"] == departure.manifest_hash
+    assert stated["handed_over"]["last_checkpoint_sha256"]
+    assert stated["rows_deleted"]["by_table"] == departure.counts
+    assert stated["rows_deleted"]["by_table"].keys() >= {table.name for table in bundle.tenant_tables()}
+    assert not any(row["rows"] for row in await place.admin.fetch(stated["verified"]["by"]))
+    outside: Checkpoints = place.opened.works.services[Checkpoints]
+    kept = f"departures/{departure.tenant_id.hex}/{departure.id.hex}.json"
+    assert orjson.loads(bytes(outside.store.get(kept).bytes()))["signature"] == signature
+
+
+async def test_it_goes_on_wherever_it_was_killed(place: Place) -> None:
+    slug, city = await place.city()
+    works, chance = place.opened.works, random.Random(7)  # noqa: S311 - where a process is killed is no secret
+    asked = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    killed_at: list[str] = []
+    for _ in range(300):
+        before = await last(place, slug)
+        # A process that is killed: what it had begun is rolled back or left lying, and nobody tidies up after it.
+        task = asyncio.create_task(Departures(works).carry_on(asked.id))
+        await asyncio.wait({task}, timeout=chance.uniform(0.02, 0.6))
+        if task.cancel():
+            killed_at.append(before.step)
+        await asyncio.wait({task})
+        found = await last(place, slug)
+        if found.step == "REVOKED":
+            place.clock.advance(seconds=20)
+        if found.step == "EXPORTED":
+            assert Reading(Path(found.folder), key_of(place)).read() == []
+            await service.confirm_erasure(works, slug, manifest_hash=found.manifest_hash, actor="tests")
+        if found.ended_at is not None:
+            break
+    assert found.step == "GONE", found.failure
+    assert "SETTLED" in killed_at
+    assert not any((await place.counts(city)).values())
+    await _is_certified(place, found)
+
+
+async def test_a_step_that_was_done_but_not_noted_is_done_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    slug, city = await place.city()
+    works = place.opened.works
+    asked = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    original, died = Departures._step, []
+
+    async def dies(self: Departures, departure: Any) -> Any:
+        done = await original(self, departure)
+        if departure.step not in died:
+            died.append(departure.step)
+            raise asyncio.CancelledError
+        return done
+
+    monkeypatch.setattr(Departures, "_step", dies)
+    found = asked
+    while found.ended_at is None:
+        try:
+            await place.departures.carry_on(asked.id)
+        except asyncio.CancelledError:
+            continue
+        place.clock.advance(seconds=60)
+        found = await last(place, slug)
+        if found.step == "EXPORTED":
+            await service.confirm_erasure(works, slug, manifest_hash=found.manifest_hash, actor="tests")
+    assert died == [*REVERSIBLE[:3], "CONFIRMED", "SHREDDING", "SHREDDED", "EMPTIED", "CLEARED"]
+    assert found.step == "GONE", found.failure
+    assert not any((await place.counts(city)).values())
+
+
+async def test_a_departure_is_taken_back_until_keys_are_destroyed(place: Place) -> None:
+    slug, city = await place.city()
+    works = place.opened.works
+    before = await place.fingerprint(city)
+    asked = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    await place.settle(asked)
+    back = await change(place, OPERATOR, "tenantStay", {"slug": slug})
+    assert back["step"] == "TAKEN_BACK"
+    assert (await place.opened.tenants.tenant(slug)).state == "ACTIVE"
+    assert (await place.opened.directory.by_slug(slug)).is_writable
+    after = await place.fingerprint(city)
+    assert {name for name in before if before[name] != after[name]} <= {
+        *("access_versions", "api_client_keys", "audit_checkpoints", "audit_records", "audit_seals", "event_heads"),
+        *("event_subjects", "events", "outbox", "sign_ins", "upload_tickets"),
+    }
+    with pytest.raises(NotLeaving):
+        await service.take_back(works, slug, actor="tests")
+
+    # The second time it is too late.
+    again = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    assert again.id != asked.id
+    await place.settle(again)
+    found = await last(place, slug)
+    assert found.manifest_hash is not None
+    with pytest.raises(BundleDiffers):
+        await service.confirm_erasure(works, slug, manifest_hash="", actor="tests")
+    await service.confirm_erasure(works, slug, manifest_hash=found.manifest_hash.upper(), actor="tests")
+    await place.admin.execute("UPDATE tenant_departures SET step = 'SHREDDING' WHERE id = $1", again.id)
+    with pytest.raises(KeysDestroyed):
+        await service.take_back(works, slug, actor="tests")
+
+
+async def test_a_city_that_has_changed_is_not_destroyed(place: Place) -> None:
+    slug, city = await place.city()
+    works = place.opened.works
+    asked = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    await place.settle(asked)
+    found = await last(place, slug)
+    first = str(found.manifest_hash)
+    # Somebody has added a row that no bundle has.
+    await place.admin.execute("INSERT INTO tenant_limits VALUES ($1, gen_random_uuid(), 'areas', 7)", city)
+    await service.confirm_erasure(works, slug, manifest_hash=first, actor="tests")
+    await place.departures.carry_on(asked.id)
+    found = await last(place, slug)
+    assert (found.step, found.confirmed_at) == ("EXPORTED", None)
+    assert found.manifest_hash != first
+    assert Reading(Path(found.folder), key_of(place)).read() == []
+    assert 7 in {row["value"] for row in rows(Path(found.folder), "tenant_limits")}
+
+
+async def test_a_bundle_that_was_touched_is_found_out(place: Place, tmp_path: Path) -> None:
+    slug, _ = await place.city()
+    asked = await service.ask_to_leave(place.opened.works, slug, confirm=slug, reason="x", actor="tests")
+    await place.settle(asked)
+    found = await last(place, slug)
+    key = key_of(place)
+
+    def faults(at: str, content: bytes | None) -> list[str]:
+        copy = tmp_path / new_id().hex
+        shutil.copytree(found.folder, copy)
+        (copy / at).unlink(missing_ok=True)
+        if content is not None:
+            (copy / at).write_bytes(content)
+        return Reading(copy, key).read()
+
+    photo = next(path.name for path in (Path(found.folder) / "files").iterdir() if "index" not in path.name)
+    assert any("changed" in fault for fault in faults("tables/residents.jsonl.gz", gzip.compress(b"{}\n")))
+    assert any("missing" in fault for fault in faults("tables/residents.jsonl.gz", None))
+    assert any("changed" in fault for fault in faults(f"files/{photo}", b"another photo!"))
+    assert any("not in the manifest" in fault for fault in faults("tables/more.jsonl", b"{}\n"))
+    assert any("signature" in fault for fault in faults("manifest.json", b"{}"))
+    assert Reading(Path(found.folder), "A" * 43 + "=").read() != []
+    openssl = shutil.which("openssl")
+    if openssl is not None:
+        told = "pkeyutl -verify -pubin -inkey key.pem -rawin -in manifest.json -sigfile manifest.sig"
+        run = partial(subprocess.run, cwd=found.folder, check=True, capture_output=True)
+        await asyncio.to_thread(run, [openssl, *told.split()])
+
+
+@pytest.mark.parametrize("field", INPUTS)
+async def test_nobody_but_an_operator_lets_a_city_leave(place: Place, field: str) -> None:
+    slug, city = await place.city()
+    given: dict[str, dict[str, str]] = {
+        "tenantLeave": {"slug": slug, "confirm": slug, "reason": "x"},
+        "tenantStay": {"slug": slug},
+        "tenantErase": {"slug": slug, "manifestHash": "0" * 64},
+    }
+    administrator = principal(city, StatedRights())
+    for caller, code in ((ANONYMOUS, "UNAUTHENTICATED"), (administrator, "FORBIDDEN")):
+        assert (await change(place, caller, field, given[field]))["code"] == code
+        outcome = await place.opened.platform_api.execute(
+            caller, Request(text=f'{{ tenantDeparture(slug: "{slug}") {{ step }} }}', variables={}), "en"
+        )
+        assert orjson.loads(outcome.body)["errors"][0]["extensions"]["code"] == code
+    assert await service.departure_of(place.opened.works, slug) is None
+    assert (await place.opened.tenants.tenant(slug)).state == "ACTIVE"
+
+
+async def test_mistakes_are_refused_and_change_nothing(place: Place) -> None:
+    slug, city = await place.city()
+    before = await place.fingerprint(city)
+    for given, reason in (
+        ({"slug": slug, "confirm": f"{slug} ", "reason": "x"}, "NAME_MISTYPED"),
+        ({"slug": slug, "confirm": slug, "reason": "  "}, "INVALID_INPUT"),
+        ({"slug": "nowhere", "confirm": "nowhere", "reason": "x"}, "TENANT_NOT_FOUND"),
+    ):
+        assert (await change(place, OPERATOR, "tenantLeave", given))["reason"] == reason
+    assert (await change(place, OPERATOR, "tenantStay", {"slug": slug}))["reason"] == "NOT_LEAVING"
+    erase = {"slug": slug, "manifestHash": "0" * 64}
+    assert (await change(place, OPERATOR, "tenantErase", erase))["reason"] == "NOT_LEAVING"
+    assert await place.fingerprint(city) == before
+    assert (await place.opened.tenants.tenant(slug)).state == "ACTIVE"
+
+
+async def test_a_worker_reads_nothing_and_deletes_no_city_that_stays(place: Place) -> None:
+    _, city = await place.city()
+    before = await place.fingerprint(city)
+    await delete_rows(place.opened.database, city)
+    assert await place.fingerprint(city) == before
+    connection = await place.opened.database.connect_worker()
+    try:
+        await connection.execute("SELECT set_config('app.tenant_id', $1, false)", str(city))
+        for table in bundle.tenant_tables():
+            column = next((c.name for c in table.c if c.name not in {"tenant_id", "id"}), None)
+            if column is not None:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.fetch(f'SELECT "{column}" FROM "{table.name}" LIMIT 1')  # noqa: S608 - names of models
+    finally:
+        await connection.close()
+
+
+async def test_one_process_at_a_time_carries_a_departure_out(place: Place) -> None:
+    slug, _ = await place.city()
+    asked = await service.ask_to_leave(place.opened.works, slug, confirm=slug, reason="x", actor="tests")
+    done = await asyncio.gather(*(place.departures.carry_on(asked.id) for _ in range(3)))
+    assert sorted(done) == [0, 0, 1]
