@@ -202,7 +202,7 @@ class Works:
     async def begin(self, principal: Principal) -> AsyncIterator[Work]:
         """One transaction: commits when the block ends well, rolls back when anything is raised."""
         context = Context(principal.tenant_id, principal.rights.wall)
-        async with transaction(self.database.engine, context) as begun:
+        async with transaction(self.database.transactions, context) as begun:
             work = Work(begun, principal, self.clock, self.services, self.writers)
             yield work
             await work.write()
