@@ -14,7 +14,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from cityloom.core.ids import QuickUUID
+from cityloom.core.ids import read_uuid
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -56,8 +56,8 @@ def parse_token(text: str) -> Token | None:
         match = form.match(text)
         if match is not None:
             named = match.groupdict()
-            tenant_id = QuickUUID(named.get("tenant") or "0" * 32)
-            return Token(kind, tenant_id, QuickUUID(named["id"]), named.get("environment"), digest(text))
+            tenant_id = read_uuid(named.get("tenant") or "0" * 32)
+            return Token(kind, tenant_id, read_uuid(named["id"]), named.get("environment"), digest(text))
     return None
 
 

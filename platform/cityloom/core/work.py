@@ -112,7 +112,7 @@ class Work:
         return row
 
     def new(self, model: type[Row], **values: Any) -> Row:  # noqa: ANN401 - columns
-        """Write a new row of these values, in a tenth of the time that its constructor takes."""
+        """Write a new row of these values; its attributes are plain ones, without the ORM behind them."""
         return self.add(made(model, values))
 
     def keep(self, row: Row) -> Row:
