@@ -54,8 +54,8 @@ class Prepared:
 
     def _arguments(self, work: Work, values: dict[str, Any]) -> list[Any]:
         _, names, constants = self._compiled
-        given = values | {"tenant": work.tenant_id}
-        return [given[name] if name in given else constants[name] for name in names]
+        given = {**constants, **values, "tenant": work.tenant_id}
+        return [given[name] for name in names]
 
 
 class Reader(Generic[Row]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -42,6 +43,7 @@ class _Begun:
         await self._connection.execute("ROLLBACK")
 
 
+@lru_cache(maxsize=4_096)
 def _beginning(context: Context) -> str:
     """Begin and set the context in one round trip.
 

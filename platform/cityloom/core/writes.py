@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress, islice
+from operator import is_not, itemgetter
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -22,7 +24,7 @@ from sqlalchemy.orm import configure_mappers
 from cityloom.core.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column
 
@@ -67,17 +69,19 @@ class _Table:
 class _Shape:
     """Columns of a table that are written together; there is one object for each (see `_shape`)."""
 
-    __slots__ = ("_converts", "_keys", "fields", "table")
+    __slots__ = ("_converts", "_take", "fields", "table")
 
     def __init__(self, table: _Table, fields: tuple[_Field, ...]) -> None:
         self.table, self.fields = table, fields
-        self._keys = tuple(one.key for one in fields)
+        # Given twice, so that one key makes a tuple too.
+        self._take = itemgetter(*(one.key for one in fields), fields[0].key)
         # asyncpg takes most values as they are.
         self._converts = tuple((at, one.convert) for at, one in enumerate(fields) if one.convert is not None)
 
     def values(self, stated: Mapping[str, Any]) -> list[Any]:
         """The values as asyncpg takes them; None is NULL in every column."""
-        found = [stated[key] for key in self._keys]
+        found: list[Any]
+        *found, _ = self._take(stated)
         for at, convert in self._converts:
             if found[at] is not None:
                 found[at] = convert(found[at])
@@ -294,16 +298,20 @@ class Writes:
             if now == before:
                 continue
             table = _table(type(row))
-            changed = tuple(
-                one.key
-                for one in table.fields
-                if (new := now.get(one.key, _MISSING)) is not (old := before.get(one.key, _MISSING)) and new != old
-            )
+            changed = tuple(key for key in _changed(now, before) if key in table.by_key)
             if changed:
                 shape = _shape(table, ("id", *changed))
                 groups.setdefault(shape, []).append(shape.values(now))
             before.update(now)
         return groups
+
+
+def _changed(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:
+    """Names of what differs. Rows lose no attribute and gain them at the end, so the others stand in one order."""
+    for key in compress(now, map(is_not, now.values(), before.values())):
+        if now[key] != before[key]:
+            yield key
+    yield from islice(now, len(before), None)
 
 
 def _bind(shape: _Shape, rows: Sequence[Sequence[Any]], arguments: list[Any], few: int = 1) -> None:

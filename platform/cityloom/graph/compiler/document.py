@@ -164,8 +164,7 @@ class Operation:
         self, given: Mapping[str, Any], *, max_errors: int, hide_suggestions: bool = False
     ) -> VariableValues | list[GraphQLError]:
         """The same in graphql-core's words, or what is wrong with them."""
-        found = None if self.declared is None else self._read(self.declared, given)
-        return found or get_variable_values(
+        return self.quickly(given) or get_variable_values(
             self.schema,
             self.node.variable_definitions or (),
             dict(given),
@@ -173,10 +172,13 @@ class Operation:
             hide_suggestions=hide_suggestions,
         )
 
-    def _read(self, declared: tuple[Variable, ...], given: Mapping[str, Any]) -> VariableValues | None:
+    def quickly(self, given: Mapping[str, Any]) -> VariableValues | None:
+        """The same by the converters alone; None where one of them does not succeed."""
+        if self.declared is None:
+            return None
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
-        for one in declared:
+        for one in self.declared:
             value = one.value(given)
             if value is Undefined:
                 return None
