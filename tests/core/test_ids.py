@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from uuid import UUID
 
 import pytest
@@ -17,6 +18,19 @@ def test_ids_are_version_7_and_grow_with_time() -> None:
     assert {uuid.version for uuid in made} == {7}
     assert {uuid.variant for uuid in made} == {"specified in RFC 4122"}
     assert made[3].int >> 80 == 1_700_000_000_003
+
+
+def test_a_forked_process_makes_other_ids() -> None:
+    new_id()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, new_id(1_700_000_000_000).bytes)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 16) != new_id(1_700_000_000_000).bytes
+    os.close(read)
+    os.close(write)
 
 
 @given(tenant=st.uuids(), other=st.uuids(), row=st.uuids(), tag=st.sampled_from(["area", "bldg", "resd"]))

@@ -1,4 +1,4 @@
-"""Connections are lent from statement to statement, and what went wrong on one is nobody else's trouble."""
+"""Connections are lent from one to the next, and what went wrong on one is nobody else's trouble."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import pytest
 import pytest_asyncio
 
 from cityloom.core import lending
+from cityloom.core.ids import new_id
+from cityloom.core.work import Works
+from cityloom.testing.rights import principal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from cityloom.core.lending import Lending
+    from cityloom.core.work import Work
     from cityloom.testing.database import TestServer
 
 SIZE = 2
@@ -95,3 +99,62 @@ async def test_closing_waits_for_what_is_under_way(server: TestServer, admin_url
         assert not database.reads._free
     assert under_way.done()
     assert await under_way is False
+
+
+@pytest_asyncio.fixture
+async def works(server: TestServer, admin_url: str) -> AsyncIterator[Works]:
+    async with server.open(admin_url, write_pool=SIZE) as database:
+        yield Works(database)
+
+
+async def _pid(work: Work) -> int:
+    pid: int = await work.transaction.connection.fetchval("SELECT pg_backend_pid()")
+    return pid
+
+
+async def test_a_transaction_has_the_connection_that_was_used_last(works: Works) -> None:
+    caller = principal(new_id())
+    async with works.begin(caller) as first, works.begin(caller) as second:
+        pids = {await _pid(first), await _pid(second)}
+        assert len(pids) == SIZE
+    for _ in range(3):
+        async with works.begin(caller) as work:
+            assert await _pid(work) in pids
+            last = await _pid(work)
+        async with works.begin(caller) as work:
+            assert await _pid(work) == last
+
+
+async def test_no_more_transactions_at_once_than_connections(works: Works, monkeypatch: pytest.MonkeyPatch) -> None:
+    caller = principal(new_id())
+
+    async def once() -> int:
+        async with works.begin(caller) as work:
+            return await _pid(work)
+
+    assert len(set(await asyncio.gather(*(once() for _ in range(9))))) == SIZE
+    monkeypatch.setattr(lending, "PATIENCE", 0.05)
+    async with works.begin(caller), works.begin(caller):
+        with pytest.raises(TimeoutError):
+            await once()
+    assert await once()
+
+
+async def test_a_transaction_that_is_cancelled_leaves_nothing_open(works: Works) -> None:
+    caller = principal(new_id())
+    for _ in range(SIZE + 1):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05), works.begin(caller) as work:
+                await work.transaction.connection.fetchval("SELECT pg_sleep(60)")
+    async with works.begin(caller) as work:
+        assert await work.transaction.connection.fetchval("SELECT 1") == 1
+
+
+async def test_a_connection_that_the_server_has_closed_is_replaced(works: Works) -> None:
+    caller = principal(new_id())
+    async with works.begin(caller) as work:
+        gone = await _pid(work)
+        connection = work.transaction.connection
+    connection.terminate()
+    async with works.begin(caller) as work:
+        assert await _pid(work) != gone

@@ -12,8 +12,12 @@ import hmac
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Literal
-from uuid import UUID
+from typing import TYPE_CHECKING, Literal
+
+from cityloom.core.ids import read_uuid
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 TokenKind = Literal["session", "client", "operator"]
 
@@ -52,8 +56,8 @@ def parse_token(text: str) -> Token | None:
         match = form.match(text)
         if match is not None:
             named = match.groupdict()
-            tenant_id = UUID(hex=named.get("tenant") or "0" * 32)
-            return Token(kind, tenant_id, UUID(hex=named["id"]), named.get("environment"), digest(text))
+            tenant_id = read_uuid(named.get("tenant") or "0" * 32)
+            return Token(kind, tenant_id, read_uuid(named["id"]), named.get("environment"), digest(text))
     return None
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, with
 from sqlalchemy.types import Uuid
 
 from cityloom.core.ids import new_id
-from cityloom.core.lending import Lending
+from cityloom.core.lending import PATIENCE, Connections, Lending
 from cityloom.core.principal import EVERYWHERE, subtree
 
 if TYPE_CHECKING:
@@ -224,12 +224,17 @@ async def _no_reset(_connection: asyncpg.Connection[asyncpg.Record]) -> None:
 
 
 class Database:
-    """The connections of one process: an engine for work, one for operators, and lendings for compiled reads."""
+    """The connections of one process.
+
+    `transactions` are for units of work, `engine` for sessions without one, `operator_engine` for operators, and
+    lendings for compiled reads.
+    """
 
     def __init__(self, app: URL, operator: URL, worker: URL, *, write_pool: int = 8, read_pool: int = 8) -> None:
         self.app_url, self.operator_url, self.worker_url = app, operator, worker
         self._read_pool_size = read_pool
         self.engine = _engine(app, write_pool)
+        self.transactions = Connections(self.engine, write_pool)
         self.operator_engine = _engine(operator, max(2, write_pool // 2), {"app.operator": "on"})
         self.sessions = async_sessionmaker(self.engine, expire_on_commit=False, sync_session_class=TenantSession)
         self.operator_sessions = async_sessionmaker(self.operator_engine, expire_on_commit=False)
@@ -274,6 +279,7 @@ class Database:
             if lending is not None:
                 await lending.close()
         self._reads = self._lists = None
+        await self.transactions.close()
         await self.engine.dispose()
         await self.operator_engine.dispose()
 
@@ -302,7 +308,7 @@ def _engine(url: URL, size: int, settings: dict[str, str] | None = None) -> Asyn
         url,
         pool_size=size,
         max_overflow=0,
-        pool_timeout=10,
+        pool_timeout=PATIENCE,
         connect_args={
             "server_settings": SERVER_SETTINGS | (settings or {}),
             # Compiled payloads and batched writes are long texts of many shapes: each is prepared once.

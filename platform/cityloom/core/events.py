@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -31,12 +32,8 @@ class Event:
 
     def facts(self) -> dict[str, Any]:
         """The event's own fields, for its payload."""
-        return {
-            name: getattr(self, name)
-            for cls in type(self).__mro__[:-1]
-            for name in getattr(cls, "__slots__", ())
-            if name not in {"subject_id", "area_path"}
-        }
+        names = _own_fields(type(self))  # type: ignore[arg-type] # a class has a hash, whatever its objects have
+        return {name: getattr(self, name) for name in names}
 
     def changed_fields(self) -> tuple[str, ...]:
         """Names of the subject's fields that have changed: the fact `fields`, and whatever differs from `former_…`."""
@@ -47,6 +44,16 @@ class Event:
             for name, former in facts.items()
             if name.startswith(_FORMER) and former != facts.get(name.removeprefix(_FORMER))
         )
+
+
+@cache
+def _own_fields(cls: type[Event]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for part in cls.__mro__[:-1]
+        for name in getattr(part, "__slots__", ())
+        if name not in {"subject_id", "area_path"}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,19 +1,26 @@
-"""Connections for single statements in autocommit, without what a transaction needs before and after it."""
+"""Connections at hand: for single statements in autocommit, and for transactions."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy.util import greenlet_spawn
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from sqlalchemy.ext.asyncio import AsyncEngine
+    from sqlalchemy.pool import PoolProxiedConnection
+
 #: A connection is borrowed from the pool for this long (seconds), and lent to one statement after the other meanwhile.
 LEASE: Final = 30.0
+#: Seconds that a transaction waits for a connection.
+PATIENCE: Final = 10.0
 
 
 @dataclass(slots=True, eq=False)
@@ -105,3 +112,60 @@ class Lending:
     async def _return(self, lease: _Lease) -> None:
         self._lent.discard(lease)
         await self._pool.release(lease.connection)
+
+
+class Connections:
+    """The connections of transactions, each kept at hand for the next one when one is over.
+
+    Taking a connection out of SQLAlchemy's pool and putting it back needs two greenlets and dozens of calls, which take
+    as long as two round trips. The one that was used last is used next: its server process has everything at hand.
+    """
+
+    def __init__(self, engine: AsyncEngine, size: int) -> None:
+        """`size` is how many there are at most."""
+        self.engine = engine
+        # Apart from the engine's own, whose connections sessions without a unit of work wait for.
+        self._pool = engine.sync_engine.pool.recreate()
+        self._room = asyncio.Semaphore(size)
+        self._free: list[PoolProxiedConnection] = []
+
+    async def take(self) -> PoolProxiedConnection:
+        """A connection that is open; raises TimeoutError where none is free in time."""
+        if self._room.locked():
+            async with asyncio.timeout(PATIENCE):
+                await self._room.acquire()
+        else:
+            await self._room.acquire()
+        try:
+            while self._free:
+                found = self._free.pop()
+                if not self._is_closed(found):
+                    return found
+                await greenlet_spawn(found.invalidate)
+            return await greenlet_spawn(self._pool.connect)
+        except BaseException:
+            self._room.release()
+            raise
+
+    async def put_back(self, pooled: PoolProxiedConnection, *, is_usable: bool) -> None:
+        """Keep a connection for the next transaction; nobody gets one again that is not usable."""
+        try:
+            if is_usable:
+                self._free.append(pooled)
+            else:
+                with suppress(Exception):
+                    await greenlet_spawn(pooled.invalidate)
+        finally:
+            self._room.release()
+
+    async def close(self) -> None:
+        """Close those at hand."""
+        while self._free:
+            await greenlet_spawn(self._free.pop().close)
+        await greenlet_spawn(self._pool.dispose)
+
+    @staticmethod
+    def _is_closed(pooled: PoolProxiedConnection) -> bool:
+        """Whether the server has closed it meanwhile."""
+        driver: Any = pooled.driver_connection
+        return bool(driver.is_closed())

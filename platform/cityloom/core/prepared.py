@@ -54,8 +54,8 @@ class Prepared:
 
     def _arguments(self, work: Work, values: dict[str, Any]) -> list[Any]:
         _, names, constants = self._compiled
-        given = values | {"tenant": work.tenant_id}
-        return [given[name] if name in given else constants[name] for name in names]
+        given = {**constants, **values, "tenant": work.tenant_id}
+        return [given[name] for name in names]
 
 
 class Reader(Generic[Row]):
@@ -73,10 +73,10 @@ class Reader(Generic[Row]):
         return tuple(one for one in inspect(self._model).local_table.columns if one.name not in self._without)
 
     @cached_property
-    def _fields(self) -> tuple[tuple[str, str], ...]:
+    def _keys(self) -> tuple[str, ...]:
         mapper = inspect(self._model)
-        return tuple((mapper.get_property_by_column(column).key, column.name) for column in self.columns)
+        return tuple(mapper.get_property_by_column(column).key for column in self.columns)
 
     def read(self, record: Any) -> Row:  # noqa: ANN401 - an asyncpg record
-        """The row of one record; it belongs to no session: see `Work.keep`."""
-        return made(self._model, {key: record[name] for key, name in self._fields})
+        """The row of one record, which begins with `columns`; it belongs to no session: see `Work.keep`."""
+        return made(self._model, dict(zip(self._keys, record, strict=False)))

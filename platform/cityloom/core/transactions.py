@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
-from sqlalchemy.util import greenlet_spawn
 
 from cityloom.core.database import SET_CONTEXT, TenantSession
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from sqlalchemy.engine.interfaces import DBAPIConnection
-    from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import PoolProxiedConnection
 
     from cityloom.core.database import Context
+    from cityloom.core.lending import Connections
 
 #: The only texts that are put into SQL: a UUID, and the ends of ranges of area paths.
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -48,6 +48,7 @@ class _Begun:
         await self._connection.execute("ROLLBACK")
 
 
+@lru_cache(maxsize=4_096)
 def _beginning(context: Context) -> str:
     """Begin and set the context in one round trip.
 
@@ -68,8 +69,8 @@ class Transaction:
     for; `connection` is asyncpg's own.
     """
 
-    def __init__(self, engine: AsyncEngine, pooled: PoolProxiedConnection, context: Context) -> None:
-        self._engine = engine
+    def __init__(self, connections: Connections, pooled: PoolProxiedConnection, context: Context) -> None:
+        self._connections = connections
         self._pooled = pooled
         self._session: AsyncSession | None = None
         self._adapter: DBAPIConnection | Any = pooled.dbapi_connection
@@ -85,7 +86,8 @@ class Transaction:
     def session(self, before_statement: Callable[[], object]) -> AsyncSession:
         """The session of this transaction; `before_statement` is called (in a greenlet) before it asks anything."""
         if self._session is None:
-            joined = AsyncConnection(self._engine, Connection(self._engine.sync_engine, self._pooled))
+            engine = self._connections.engine
+            joined = AsyncConnection(engine, Connection(engine.sync_engine, self._pooled))
             self._session = AsyncSession(
                 joined,
                 sync_session_class=TenantSession,
@@ -116,6 +118,7 @@ class Transaction:
 
     async def close(self) -> None:
         """Roll back what was not committed, and give the connection back."""
+        is_usable = False
         try:
             if self._session is not None:
                 await self._session.close()
@@ -123,12 +126,12 @@ class Transaction:
             if begun is not None:
                 self._adapter._transaction = None  # noqa: SLF001 - see `commit`
                 await begun.rollback()
+            is_usable = True
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            # The connection is lost or unusable: nobody shall get it again.
-            with suppress(Exception):
-                await greenlet_spawn(self._pooled.invalidate)
+            # The connection is lost or unusable.
+            pass
         finally:
-            await greenlet_spawn(self._pooled.close)
+            await self._connections.put_back(self._pooled, is_usable=is_usable)
 
 
 async def older_transactions(session: AsyncSession, since: datetime) -> int:
@@ -137,10 +140,9 @@ async def older_transactions(session: AsyncSession, since: datetime) -> int:
 
 
 @asynccontextmanager
-async def transaction(engine: AsyncEngine, context: Context) -> AsyncIterator[Transaction]:
+async def transaction(connections: Connections, context: Context) -> AsyncIterator[Transaction]:
     """A transaction for as long as the block lasts."""
-    pooled = await greenlet_spawn(engine.sync_engine.raw_connection)
-    found = Transaction(engine, pooled, context)
+    found = Transaction(connections, await connections.take(), context)
     try:
         await found.begin()
         yield found

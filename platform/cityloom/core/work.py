@@ -112,7 +112,7 @@ class Work:
         return row
 
     def new(self, model: type[Row], **values: Any) -> Row:  # noqa: ANN401 - columns
-        """Write a new row of these values, in a tenth of the time that its constructor takes."""
+        """Write a new row of these values; its attributes are plain ones, without the ORM behind them."""
         return self.add(made(model, values))
 
     def keep(self, row: Row) -> Row:
@@ -202,7 +202,7 @@ class Works:
     async def begin(self, principal: Principal) -> AsyncIterator[Work]:
         """One transaction: commits when the block ends well, rolls back when anything is raised."""
         context = Context(principal.tenant_id, principal.rights.wall)
-        async with transaction(self.database.engine, context) as begun:
+        async with transaction(self.database.transactions, context) as begun:
             work = Work(begun, principal, self.clock, self.services, self.writers)
             yield work
             await work.write()

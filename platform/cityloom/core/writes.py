@@ -10,6 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import compress, islice
+from operator import is_not, itemgetter
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -17,12 +20,11 @@ import orjson
 from sqlalchemy import ARRAY, inspect
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 from sqlalchemy.orm import configure_mappers
-from sqlalchemy.orm.instrumentation import manager_of_class
 
 from cityloom.core.ids import new_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Column
 
@@ -53,47 +55,67 @@ class _Field:
     default: Any
     is_optional: bool
 
-    def bound(self, value: Any) -> Any:  # noqa: ANN401 - of any column
-        """The value as asyncpg takes it; None is NULL in every column."""
-        return value if self.convert is None or value is None else self.convert(value)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
     name: str
+    plain: type[Any]
     fields: tuple[_Field, ...]
     by_key: Mapping[str, _Field]
     has_arrays: bool
     can_change: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Insert:
-    """Rows that are added; the fields are the same for all of them."""
+class _Shape:
+    """Columns of a table that are written together; there is one object for each (see `_shape`)."""
 
-    table: _Table
-    fields: tuple[_Field, ...]
+    __slots__ = ("_converts", "_take", "fields", "table")
+
+    def __init__(self, table: _Table, fields: tuple[_Field, ...]) -> None:
+        self.table, self.fields = table, fields
+        # Given twice, so that one key makes a tuple too.
+        self._take = itemgetter(*(one.key for one in fields), fields[0].key)
+        # asyncpg takes most values as they are.
+        self._converts = tuple((at, one.convert) for at, one in enumerate(fields) if one.convert is not None)
+
+    def values(self, stated: Mapping[str, Any]) -> list[Any]:
+        """The values as asyncpg takes them; None is NULL in every column."""
+        found: list[Any]
+        *found, _ = self._take(stated)
+        for at, convert in self._converts:
+            if found[at] is not None:
+                found[at] = convert(found[at])
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Insert:
+    """Rows that are added; the columns are the same for all of them."""
+
+    shape: _Shape
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Update:
-    """Rows of which the same columns change; found by tenant and `keys`."""
+    """Rows of which the same columns change; found by tenant and the first `keys` columns of the shape."""
 
-    table: _Table
-    keys: tuple[_Field, ...]
-    fields: tuple[_Field, ...]
+    shape: _Shape
+    keys: int
     rows: int
     must_be_there: bool
 
 
+#: One object for equal parts, so that a statement's text is found by their identity.
+_inserted, _updated = lru_cache(maxsize=4_096)(_Insert), lru_cache(maxsize=4_096)(_Update)
 _tables: dict[type[Any], _Table] = {}
 
 
 def _table(model: type[TenantTable]) -> _Table:
     found = _tables.get(model)
     if found is None:
-        found = _tables[model] = _described(model)
+        found = _described(model)
+        _tables[model] = _tables[found.plain] = found
     return found
 
 
@@ -104,6 +126,7 @@ def _described(model: type[Any]) -> _Table:
     fields = tuple(_field(mapper.get_property_by_column(column).key, column) for column in mapper.local_table.columns)
     return _Table(
         _quote(str(mapper.local_table.name)),
+        _plain(model, [one.key for one in fields]),
         fields,
         {one.key: one for one in fields},
         any(isinstance(column.type, ARRAY) for column in mapper.local_table.columns),
@@ -130,13 +153,36 @@ def _field(key: str, column: Column[Any]) -> _Field:
     )
 
 
-def made(model: type[Row], values: Mapping[str, Any]) -> Row:
-    """An object of a model that belongs to no session, as the ORM makes them of rows.
+@lru_cache(maxsize=4_096)
+def _shape(table: _Table, keys: tuple[str, ...]) -> _Shape:
+    return _Shape(table, tuple(table.by_key[key] for key in keys))
 
-    Its constructor would tell every listener of every value: 40 microseconds for a row, not 5.
+
+@lru_cache(maxsize=4_096)
+def _shape_of_new(table: _Table, stated: tuple[str, ...]) -> tuple[_Shape, tuple[_Field, ...]]:
+    """The shape of a new row that states these attributes, and the columns that get their default."""
+    given = frozenset(stated)
+    fields = [one for one in table.fields[1:] if one.key in given or not one.is_optional]
+    return _shape(table, tuple(one.key for one in fields)), tuple(one for one in fields if one.key not in given)
+
+
+def _plain(model: type[Any], keys: Sequence[str]) -> type[Any]:
+    """A class of objects like a model's, whose attributes are nothing but values; those not given are None.
+
+    Behind each attribute of a model stands the ORM: it took a tenth of a mutation's time to read and set them.
     """
-    _table(model)  # where nobody has used a model yet, it has to be configured
-    row: Row = manager_of_class(model).new_instance()
+    own = {
+        name: value
+        for cls in reversed(model.__mro__)
+        for name, value in vars(cls).items()
+        if isinstance(value, FunctionType | property) and not name.startswith("__")
+    }
+    return type(model.__name__, (), {**own, **dict.fromkeys(keys), "__module__": model.__module__})
+
+
+def made(model: type[Row], values: Mapping[str, Any]) -> Row:
+    """An object like those of a model that belongs to no session; see `_plain`."""
+    row: Row = _table(model).plain()
     row.__dict__.update(values)
     return row
 
@@ -164,7 +210,7 @@ class Writes:
 
     tenant_id: UUID
     _last: UUID = _FIRST
-    _added: dict[type[TenantTable], list[TenantTable]] = field(default_factory=dict)
+    _added: dict[_Table, list[TenantTable]] = field(default_factory=dict)
     _kept: dict[int, tuple[TenantTable, dict[str, Any]]] = field(default_factory=dict)
     _changes: dict[tuple[Any, ...], dict[str, Any]] = field(default_factory=dict)
     _attached: dict[Part, Sequence[Any]] = field(default_factory=dict)
@@ -182,7 +228,7 @@ class Writes:
             made = new_id()
             # In the order in which they were added, although ids of one millisecond are in none of their own.
             self._last = stated["id"] = made if made > self._last else UUID(int=self._last.int + 1)
-        self._added.setdefault(type(row), []).append(row)
+        self._added.setdefault(_table(type(row)), []).append(row)
 
     def keep(self, row: TenantTable) -> None:
         """Write what will have changed of a row that was read and locked; a change later on is written later on."""
@@ -210,21 +256,19 @@ class Writes:
         for part, given in self._attached.items():
             parts.append(part)
             arguments.extend(given)
-        for model, names, rows in self._changed_rows():
-            table = _table(model)
-            named = (table.by_key["id"], *names)
+        for shape, rows in self._changed_rows().items():
             # `unnest` would take the arrays of a row apart.
-            for group in [[row] for row in rows] if table.has_arrays else [rows]:
-                parts.append(_Update(table, named[:1], names, len(group), must_be_there=True))
-                _bind(table, named, [[row.__dict__[one.key] for one in named] for row in group], arguments)
+            for group in [[row] for row in rows] if shape.table.has_arrays else [rows]:
+                parts.append(_updated(shape, 1, len(group), must_be_there=True))
+                _bind(shape, group, arguments)
             expected += len(rows)
         for (model, *where), values in self._changes.items():
-            table = _table(model)
-            keys, names = tuple(table.by_key[key] for key, _ in where), tuple(table.by_key[key] for key in values)
-            parts.append(_Update(table, keys, names, 1, must_be_there=False))
-            _bind(table, (*keys, *names), [[*(value for _, value in where), *values.values()]], arguments)
-        for model, added in self._added.items():
-            self._insert(_table(model), added, parts, arguments)
+            table, keys = _table(model), tuple(key for key, _ in where)
+            parts.append(_updated(_shape(table, (*keys, *values)), len(keys), 1, must_be_there=False))
+            arguments += _shape(table, keys).values(dict(where))
+            arguments += _shape(table, tuple(values)).values(values)
+        for table, added in self._added.items():
+            self._insert(table, added, parts, arguments)
         self._attached.clear()
         self._added.clear()
         self._changes.clear()
@@ -234,50 +278,49 @@ class Writes:
         self, table: _Table, rows: Sequence[TenantTable], parts: list[_Insert | _Update | Part], arguments: list[Any]
     ) -> None:
         """Rows of one table, by the columns that they state: those that they leave to the database differ at most."""
-        by_fields: dict[tuple[_Field, ...], list[list[Any]]] = {}
+        by_shape: dict[_Shape, list[list[Any]]] = {}
         for row in rows:
             stated = row.__dict__
-            names: list[_Field] = []
-            values: list[Any] = []
-            for one in table.fields[1:]:
-                value = stated.get(one.key, _MISSING)
-                if value is _MISSING:
-                    if one.is_optional:
-                        continue
-                    value = stated[one.key] = one.default()
-                names.append(one)
-                values.append(value)
-            by_fields.setdefault(tuple(names), []).append(values)
+            shape, missing = _shape_of_new(table, tuple(stated))
+            for one in missing:
+                stated[one.key] = one.default()
+            by_shape.setdefault(shape, []).append(shape.values(stated))
             if table.can_change:
                 self.keep(row)
-        for fields, found in by_fields.items():
-            parts.append(_Insert(table, fields, len(found)))
-            _bind(table, fields, found, arguments, _FEW)
+        for shape, found in by_shape.items():
+            parts.append(_inserted(shape, len(found)))
+            _bind(shape, found, arguments, _FEW)
 
-    def _changed_rows(self) -> list[tuple[type[TenantTable], tuple[_Field, ...], list[TenantTable]]]:
-        groups: dict[tuple[type[TenantTable], tuple[_Field, ...]], list[TenantTable]] = {}
+    def _changed_rows(self) -> dict[_Shape, list[list[Any]]]:
+        groups: dict[_Shape, list[list[Any]]] = {}
         for row, before in self._kept.values():
             now = row.__dict__
-            names = tuple(one for one in _table(type(row)).fields if _differs(now, before, one.key))
-            if names:
-                groups.setdefault((type(row), names), []).append(row)
-                before.update(now)
-        return [(model, names, rows) for (model, names), rows in groups.items()]
+            if now == before:
+                continue
+            table = _table(type(row))
+            changed = tuple(key for key in _changed(now, before) if key in table.by_key)
+            if changed:
+                shape = _shape(table, ("id", *changed))
+                groups.setdefault(shape, []).append(shape.values(now))
+            before.update(now)
+        return groups
 
 
-def _differs(now: Mapping[str, Any], before: Mapping[str, Any], key: str) -> bool:
-    new, old = now.get(key, _MISSING), before.get(key, _MISSING)
-    return new is not old and new != old
+def _changed(now: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:
+    """Names of what differs. Rows lose no attribute and gain them at the end, so the others stand in one order."""
+    for key in compress(now, map(is_not, now.values(), before.values())):
+        if now[key] != before[key]:
+            yield key
+    yield from islice(now, len(before), None)
 
 
-def _bind(
-    table: _Table, fields: Sequence[_Field], rows: Sequence[Sequence[Any]], arguments: list[Any], few: int = 1
-) -> None:
+def _bind(shape: _Shape, rows: Sequence[Sequence[Any]], arguments: list[Any], few: int = 1) -> None:
     """A few rows bind values, more rows bind one array for each column: the text does not depend on their number."""
-    if len(rows) <= few or table.has_arrays:
-        arguments.extend(one.bound(value) for row in rows for one, value in zip(fields, row, strict=True))
+    if len(rows) <= few or shape.table.has_arrays:
+        for row in rows:
+            arguments += row
     else:
-        arguments.extend([one.bound(row[at]) for row in rows] for at, one in enumerate(fields))
+        arguments += map(list, zip(*rows, strict=True))
 
 
 @lru_cache(maxsize=2_048)
@@ -298,33 +341,34 @@ def _sql(parts: tuple[_Insert | _Update | Part, ...]) -> str:
 
 
 def _insert_sql(part: _Insert, at: int) -> tuple[str, int]:
-    columns = ", ".join(one.column for one in part.fields)
-    into = f"INSERT INTO {part.table.name} (tenant_id, {columns})"
-    if part.rows <= _FEW or part.table.has_arrays:
+    table, fields = part.shape.table, part.shape.fields
+    columns = ", ".join(one.column for one in fields)
+    into = f"INSERT INTO {table.name} (tenant_id, {columns})"
+    if part.rows <= _FEW or table.has_arrays:
         rows = []
         for _ in range(part.rows):
-            values = ", ".join(f"${at + 1 + place}::{one.pg_type}" for place, one in enumerate(part.fields))
+            values = ", ".join(f"${at + 1 + place}::{one.pg_type}" for place, one in enumerate(fields))
             rows.append(f"($1::uuid, {values})")
-            at += len(part.fields)
+            at += len(fields)
         return f"{into} VALUES {', '.join(rows)}", at
-    arrays, at = _arrays(part.fields, at)
+    arrays, at = _arrays(fields, at)
     return f"{into} SELECT $1::uuid, v.* FROM unnest({arrays}) AS v", at  # noqa: S608 - names of models
 
 
 def _update_sql(part: _Update, at: int) -> tuple[str, int]:
-    named = (*part.keys, *part.fields)
+    table, named = part.shape.table, part.shape.fields
+    keys, fields = named[: part.keys], named[part.keys :]
     if part.rows == 1:
-        marks = {one.key: f"${at + 1 + place}::{one.pg_type}" for place, one in enumerate(named)}
-        sets = ", ".join(f"{one.column} = {marks[one.key]}" for one in part.fields)
-        found = " AND ".join(f"{one.column} = {marks[one.key]}" for one in part.keys)
-        text = f"UPDATE {part.table.name} SET {sets} WHERE tenant_id = $1::uuid AND {found}"  # noqa: S608 - names of models
+        marks = [f"{one.column} = ${at + 1 + place}::{one.pg_type}" for place, one in enumerate(named)]
+        sets, found = ", ".join(marks[part.keys :]), " AND ".join(marks[: part.keys])
+        text = f"UPDATE {table.name} SET {sets} WHERE tenant_id = $1::uuid AND {found}"  # noqa: S608 - names of models
         return f"{text} RETURNING 1", at + len(named)
     arrays, at = _arrays(named, at)
-    sets = ", ".join(f"{one.column} = v.{one.column}" for one in part.fields)
-    found = " AND ".join(f"t.{one.column} = v.{one.column}" for one in part.keys)
+    sets = ", ".join(f"{one.column} = v.{one.column}" for one in fields)
+    found = " AND ".join(f"t.{one.column} = v.{one.column}" for one in keys)
     names = ", ".join(one.column for one in named)
     return (
-        f"UPDATE {part.table.name} AS t SET {sets} FROM unnest({arrays}) AS v({names})"  # noqa: S608 - names of models
+        f"UPDATE {table.name} AS t SET {sets} FROM unnest({arrays}) AS v({names})"  # noqa: S608 - names of models
         f" WHERE t.tenant_id = $1::uuid AND {found} RETURNING 1"
     ), at
 

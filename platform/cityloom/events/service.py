@@ -109,7 +109,7 @@ def _rows(outbox: Sequence[Event], tenant_id: UUID) -> Iterator[tuple[Any, ...]]
 
 def _texts(event: Event, tenant_id: UUID) -> tuple[str, str]:
     """The facts as JSON, and the names of what has changed with commas between."""
-    changed = ",".join(dict.fromkeys(camel(name) for name in event.changed_fields()))
+    changed = ",".join(dict.fromkeys(map(camel, event.changed_fields())))
     return orjson.dumps(public_facts(event, tenant_id)).decode(), changed
 
 

@@ -69,7 +69,7 @@ async def query_price(
     plan = None
     if prepared.is_query(operation_name):
         plan = context.reads.plan(context.contract, prepared, operation_name, chosen, context.principal)
-    cost = price(plan, context.contract, prepared, operation_name)
+    cost = price(plan, prepared, operation_name)
     size = measure(prepared.document)
     allowed = context.allowance.operation
     return QueryPrice(cost=cost, allowed=allowed, is_affordable=cost <= allowed, depth=size.depth, fields=size.fields)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import orjson
-from graphql import FragmentDefinitionNode, GraphQLNonNull
+from graphql import GraphQLNonNull
 from graphql.execution.values import get_argument_values
 from graphql.pyutils import Path
 
@@ -54,11 +54,9 @@ async def changed(context: GraphContext, name: str | None, variables: VariableVa
     root = contract.graphql.mutation_type
     if root is None:
         raise AssertionError
-    operation = prepared.operation(name)
-    fragments = {
-        node.name.value: node for node in prepared.document.definitions if isinstance(node, FragmentDefinitionNode)
-    }
-    groups = collect(contract.graphql, fragments, variables.coerced, root, [operation.selection_set])
+    operation = prepared.read(name)
+    node, fragments = operation.node, operation.fragments
+    groups = collect(contract.graphql, fragments, variables.coerced, root, [node.selection_set])
     answer: dict[str, bytes] | None = {}
     for key, nodes in groups.items():
         found = contract.changes.of(nodes[0].name.value)
@@ -66,7 +64,7 @@ async def changed(context: GraphContext, name: str | None, variables: VariableVa
             answer = None
             continue
         field, change, arguments = found
-        asked = RootField(Path(None, key, root.name), nodes, contract.graphql, operation, fragments, variables)
+        asked = RootField(Path(None, key, root.name), nodes, contract.graphql, node, fragments, variables)
         try:
             made = await carry_out(context, asked, change, arguments(get_argument_values(field, nodes[0], variables)))
         except Exception as error:  # noqa: BLE001 - the executor answers it as any resolver's

@@ -7,14 +7,19 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from graphql import DocumentNode, OperationDefinitionNode, OperationType, validate
+from graphql import FragmentDefinitionNode, OperationDefinitionNode, OperationType, validate
 
 from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
+from cityloom.graph.compiler.document import make_operation
 from cityloom.graph.errors import DocumentInvalid
 from cityloom.graph.limits import Limits, parse_within
+from cityloom.graph.roots import root_fields
 
 if TYPE_CHECKING:
+    from graphql import DocumentNode, GraphQLField
+
+    from cityloom.graph.compiler.document import Operation
     from cityloom.graph.schema import Contract
 
 _lookups = telemetry.counter("cityloom.graph.documents", "Look-ups of validated documents, by outcome.")
@@ -48,10 +53,15 @@ class Prepared:
     key: str
     text: str
     document: DocumentNode
-    operations: dict[str | None, OperationDefinitionNode]
+    operations: dict[str | None, Operation]
+    roots: dict[str | None, dict[str, GraphQLField]]
 
     def operation(self, name: str | None) -> OperationDefinitionNode:
         """The operation to carry out; refuses a name that is not there, and silence where there are several."""
+        return self.read(name).node
+
+    def read(self, name: str | None) -> Operation:
+        """The same with what does not change between its requests."""
         if name is not None:
             found = self.operations.get(name)
             if found is None:
@@ -60,6 +70,11 @@ class Prepared:
         if len(self.operations) > 1:
             raise OperationNotNamed
         return next(iter(self.operations.values()))
+
+    def root_fields(self, name: str | None) -> dict[str, GraphQLField]:
+        """The root fields of an operation by response name; `@skip` and `@include` are not looked at."""
+        node = self.operation(name)
+        return self.roots[node.name.value if node.name else None]
 
     def is_query(self, name: str | None) -> bool:
         """Whether the operation only reads."""
@@ -110,15 +125,17 @@ class Documents:
             )
             if errors:
                 raise DocumentInvalid(errors)
-        operations: dict[str | None, OperationDefinitionNode] = {
-            node.name.value if node.name else None: node
+        fragments = {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+        operations = {
+            node.name.value if node.name else None: make_operation(contract.graphql, node, fragments)
             for node in document.definitions
             if isinstance(node, OperationDefinitionNode)
         }
         if not operations:
             raise NoOperation
         digest = hashlib.sha256(f"{contract.key}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()
-        return Prepared(digest, text, document, operations)
+        roots = {name: root_fields(operation) for name, operation in operations.items()}
+        return Prepared(digest, text, document, operations, roots)
 
     def _keep(self, key: tuple[str, bool, str], prepared: Prepared) -> None:
         self._kept[key] = prepared

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 from graphql import GraphQLError, GraphQLNonNull, OperationType, execute
-from graphql.execution.values import get_variable_values
 
 from cityloom.core import telemetry
 from cityloom.core.errors import Refusal, RefusalCode
@@ -25,7 +24,6 @@ from cityloom.graph.limits import Limits, check_variables
 from cityloom.graph.live.refusals import LiveOnly
 from cityloom.graph.pricing import price
 from cityloom.graph.reads import Answer, NoReads
-from cityloom.graph.roots import root_fields
 from cityloom.graph.trusted import NoTrusted
 
 if TYPE_CHECKING:
@@ -189,7 +187,7 @@ class GraphExecutor:
         plan, coerced, wrong = self._plan(contract, prepared, request.operation_name, variables, principal)
         if wrong:
             return _rejected(shown.of_variables(wrong, locale))
-        cost = price(plan, contract, prepared, request.operation_name)
+        cost = price(plan, prepared, request.operation_name)
         allowance = self._allowance_of(principal)
         if cost > allowance.operation:
             raise TooExpensive(cost=cost, allowed=allowance.operation)
@@ -208,7 +206,7 @@ class GraphExecutor:
         if answer.errors:
             await decisions.stamp_errors(answer.errors)
         if plan is not None and plan.is_whole:
-            return self._whole(contract, prepared, request.operation_name, answer, extensions, locale)
+            return self._whole(prepared, request.operation_name, answer, extensions, locale)
         context = GraphContext(
             principal=principal,
             locale=locale,
@@ -245,12 +243,8 @@ class GraphExecutor:
             else:
                 if plan is not None:
                     return plan, None, []
-        found = get_variable_values(
-            contract.graphql,
-            prepared.operation(name).variable_definitions or (),
-            variables,
-            max_errors=self.limits.coercion_errors,
-            hide_suggestions=not principal.is_developer,
+        found = prepared.read(name).values(
+            variables, max_errors=self.limits.coercion_errors, hide_suggestions=not principal.is_developer
         )
         if isinstance(found, list):
             return None, None, found
@@ -267,7 +261,6 @@ class GraphExecutor:
 
     def _whole(
         self,
-        contract: Contract,
         prepared: Prepared,
         name: str | None,
         answer: Answer,
@@ -275,7 +268,7 @@ class GraphExecutor:
         locale: Locale,
     ) -> Outcome:
         found = shown.of_execution(answer.errors, locale) if answer.errors else []
-        fields = None if _is_nulled(contract, prepared, name, answer) else answer.fields
+        fields = None if _is_nulled(prepared, name, answer) else answer.fields
         return Outcome(_body(fields, found, extensions), has_begun=True)
 
     async def _executed(
@@ -300,19 +293,19 @@ class GraphExecutor:
         if found:
             await context.decisions.stamp_errors(found)
         data = done.data
-        if data is not None and _is_nulled(context.contract, context.prepared, name, answer):
+        if data is not None and _is_nulled(context.prepared, name, answer):
             data = None
         fields = None if data is None else {key: _bytes(value) for key, value in data.items()}
         messages = shown.of_execution(found, context.locale) if found else []
         return Outcome(_body(fields, messages, extensions), has_begun=True)
 
 
-def _is_nulled(contract: Contract, prepared: Prepared, name: str | None, answer: Answer) -> bool:
+def _is_nulled(prepared: Prepared, name: str | None, answer: Answer) -> bool:
     """Whether a compiled root field that must not be null is: then the whole answer is (specification §6.4.4)."""
     empty = [key for key, value in answer.fields.items() if value == b"null"]
     if not empty:
         return False
-    roots = root_fields(contract, prepared, name)
+    roots = prepared.root_fields(name)
     return any(key in roots and isinstance(roots[key].type, GraphQLNonNull) for key in empty)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from datetime import timedelta
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -74,10 +75,14 @@ _TAKEN = Prepared(
 )
 
 
+@cache
+def _fields(shape: type[Any]) -> tuple[str, ...]:
+    return tuple(item.name for item in dataclasses.fields(shape))
+
+
 def _plain(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {item.name: getattr(value, item.name) for item in dataclasses.fields(value)}
-        return {name: item for name, item in fields.items() if item is not UNSET}
+        return {name: item for name in _fields(type(value)) if (item := getattr(value, name)) is not UNSET}
     if isinstance(value, Enum):
         return value.name
     if value is UNSET:

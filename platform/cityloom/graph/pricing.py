@@ -7,22 +7,20 @@ from typing import TYPE_CHECKING
 from graphql import SchemaMetaFieldDef, TypeMetaFieldDef
 
 from cityloom.graph.allowance import INTROSPECTION_COST, MUTATION_COST
-from cityloom.graph.roots import root_fields
 
 if TYPE_CHECKING:
     from cityloom.graph.documents import Prepared
     from cityloom.graph.reads import Plan
-    from cityloom.graph.schema import Contract
 
 
-def price(plan: Plan | None, contract: Contract, prepared: Prepared, name: str | None) -> int:
+def price(plan: Plan | None, prepared: Prepared, name: str | None) -> int:
     """A compiled query's worst-case rows; else 1 for each root field, `MUTATION_COST` for each mutation.
 
     Looking at the schema costs `INTROSPECTION_COST` on top.
     """
     if plan is not None and plan.is_whole:
         return plan.cost
-    roots = root_fields(contract, prepared, name)
+    roots = prepared.root_fields(name)
     looks = sum(field is SchemaMetaFieldDef or field is TypeMetaFieldDef for field in roots.values())
     if plan is not None:
         return plan.cost + looks * INTROSPECTION_COST

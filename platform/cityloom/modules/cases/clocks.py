@@ -7,9 +7,9 @@ entry, so it can move no deadline.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from cityloom.modules.cases.flow import read_limit
 
@@ -24,8 +24,7 @@ Kind = Literal["START", "DEADLINE", "PAUSE", "RESUME", "STOP", "WARN", "BREACH",
 BOTH: tuple[Which, Which] = ("STATE", "CASE")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One line of the ledger. `at` is when it holds; `due_at` and `limit` belong to START and DEADLINE.
 
     `number` is the percentage of a WARN and the rung of an ESCALATE, counted from 1.
@@ -41,8 +40,7 @@ class Entry:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """One clock as the ledger leaves it; `running_since` is None while it stands still."""
 
     limit: timedelta
@@ -102,21 +100,21 @@ class Clocks:
 def _after(clock: Clock, entry: Entry, calendar: BusinessCalendar) -> Clock:
     match entry.kind:
         case "PAUSE":
-            return replace(clock, used=used(clock, entry.at, calendar), running_since=None, due_at=None)
+            return clock._replace(used=used(clock, entry.at, calendar), running_since=None, due_at=None)
         case "RESUME":
-            return replace(clock, running_since=entry.at)
+            return clock._replace(running_since=entry.at)
         case "DEADLINE" if entry.due_at is not None:
             since = clock.running_since or entry.at
             span = clock.used + calendar.between(since, entry.due_at, is_working=clock.is_working)
             is_new = clock.due_at is not None and entry.due_at != clock.due_at
-            fresh = replace(clock, warned=frozenset(), breached_at=None, level=0, raised_at=None) if is_new else clock
-            return replace(fresh, due_at=entry.due_at, limit=span if entry.limit is None else entry.limit)
+            fresh = clock._replace(warned=frozenset(), breached_at=None, level=0, raised_at=None) if is_new else clock
+            return fresh._replace(due_at=entry.due_at, limit=span if entry.limit is None else entry.limit)
         case "WARN":
-            return replace(clock, warned=clock.warned | {entry.number or 0})
+            return clock._replace(warned=clock.warned | {entry.number or 0})
         case "BREACH":
-            return replace(clock, breached_at=entry.at)
+            return clock._replace(breached_at=entry.at)
         case "ESCALATE":
-            return replace(clock, level=max(clock.level, entry.number or 0), raised_at=entry.at)
+            return clock._replace(level=max(clock.level, entry.number or 0), raised_at=entry.at)
         case _:
             return clock
 

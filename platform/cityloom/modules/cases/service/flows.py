@@ -33,7 +33,9 @@ class Remembered:
 
 def remembered(work: Work) -> Remembered:
     """This process's memory."""
-    found: Remembered = work.services.setdefault(Remembered, Remembered())
+    found: Remembered | None = work.services.get(Remembered)
+    if found is None:
+        found = work.services[Remembered] = Remembered()
     return found
 
 

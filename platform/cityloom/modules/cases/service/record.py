@@ -84,7 +84,7 @@ _STEP = Prepared(_step)
 
 def tracking_code() -> str:
     """Sixty random bits that can be read out on the telephone."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_CODE_LENGTH))
+    return "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in secrets.token_bytes(_CODE_LENGTH))
 
 
 def checked_text(value: str, name: str, limit: int = TEXT_LIMIT) -> str:
