@@ -10,6 +10,7 @@ from cityloom.graph.api import GraphMutation, GraphQuery, TrustedDocument, Trust
 from cityloom.graph.bound.nodes import NodeQuery
 from cityloom.graph.events import EVENTS
 from cityloom.graph.idempotency import forget
+from cityloom.graph.tallies import JOBS
 
 MODULE = Module(
     name="graph",
@@ -40,5 +41,6 @@ MODULE = Module(
             forget,
             at=time(3, 0),
         ),
+        *JOBS,
     ),
 )
