@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,9 +17,16 @@ from cityloom.tenancy.system import system_principal
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from graphql import GraphQLSchema
+
     from cityloom.core.principal import Principal
     from cityloom.core.work import Works
     from cityloom.graph.compiler import Answer
+
+
+@cache
+def _schema() -> GraphQLSchema:
+    return shared_contracts(modules(), "tenant").whole.graphql
 
 
 async def drift(works: Works, tenant_id: UUID) -> list[keeping.Drift]:
@@ -37,7 +45,7 @@ async def both_ways(
     works: Works, caller: Principal, text: str, variables: dict[str, Any] | None = None
 ) -> tuple[Any, Any, list[str]]:
     """What a query answers with tallies and from rows alone, and which tables the first was counted from."""
-    schema = shared_contracts(modules(), "tenant").whole.graphql
+    schema = _schema()
     document = parse(text)
     errors = validate(schema, document)
     assert not errors, errors

@@ -1,4 +1,4 @@
-"""Tallies: counts that the database keeps beside the rows they count, so that nobody walks a million rows to count them.
+"""Tallies: counts that the database keeps beside the rows they count, so that nobody walks a million of them to know.
 
 A model declares which of its rows are counted, by which of its columns, and what is summed. From that come a table, the
 triggers that keep it with every statement that writes rows, and what counts anew and compares (ops/decisions/0034).
@@ -64,10 +64,10 @@ def tally(
 ) -> Tally:
     """Declare a count of the rows of an area-scoped model by some of its columns, kept in a table of this name.
 
-    `rows` says which rows are counted: those whose columns hold these values. `measures` are summed: whole numbers of an
-    alias of the model, null counting as 0.
+    `rows` says which rows are counted: those whose columns hold these values. `measures` are summed: whole numbers of
+    an alias of the model, null counting as 0.
     """
-    counted: Table = inspect(of).local_table  # type: ignore[assignment] # of a declared class
+    counted: Table = inspect(of).local_table
     columns = [inspect(of).columns[column.key] for column in by]
     table = Table(
         name,
@@ -102,6 +102,11 @@ def tallies_of(table: Table) -> Sequence[Tally]:
     return _tallies.get(table, ())
 
 
+def tallied_tables() -> list[Table]:
+    """The tables whose rows some tally counts."""
+    return list(_tallies)
+
+
 def all_tallies() -> Iterator[Tally]:
     """Every tally that is declared."""
     for found in _tallies.values():
@@ -110,9 +115,20 @@ def all_tallies() -> Iterator[Tally]:
 
 def is_outside(row: Any, name: str, value: bool | None) -> ColumnElement[bool]:  # noqa: ANN401, FBT001 - an alias, a value of `rows`
     """Whether a row is not counted, because this column of it holds another value."""
-    column = getattr(row, name)
+    column: ColumnElement[bool] = getattr(row, name)
     # Bare, as partial indexes say it.
     return column.is_not(None) if value is None else ~column if value else column
 
 
-__all__ = ["CHANGED", "DEEPEST", "HERE", "Measure", "Tally", "all_tallies", "is_outside", "tallies_of", "tally"]
+__all__ = [
+    "CHANGED",
+    "DEEPEST",
+    "HERE",
+    "Measure",
+    "Tally",
+    "all_tallies",
+    "is_outside",
+    "tallied_tables",
+    "tallies_of",
+    "tally",
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import text
 
 from cityloom.core.database import OWNER
-from cityloom.core.tallies import all_tallies
+from cityloom.core.tallies import all_tallies, tallied_tables, tallies_of
 from cityloom.core.tallies import statements as sql
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     import asyncpg
     from sqlalchemy import Connection as SyncConnection
-
-    from cityloom.core.tallies import Tally
+    from sqlalchemy import Table
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 
@@ -29,76 +28,67 @@ _EVENTS = {
     "UPDATE": "OLD TABLE AS gone NEW TABLE AS come",
     "DELETE": "OLD TABLE AS gone",
 }
-_PREFIX = "keep_"
+_PREFIX = "keep_tallies_of_"
+_ONE_AT_A_TIME = "SELECT pg_advisory_xact_lock(hashtext('cityloom.tallies'), hashtext($1))"
 #: So many changes at once where nobody waits.
 _BULK = 1_000_000
 
 
-def name_of(tally: Tally) -> str:
-    """The function that keeps a tally; its triggers are called so with their event behind."""
-    return f"{_PREFIX}{tally.table.name}"
+def name_of(table: Table) -> str:
+    """The function that keeps the tallies of a table's rows; its triggers are called so with their event behind."""
+    return f"{_PREFIX}{table.name}"
 
 
-def statements(tally: Tally) -> Iterator[str]:
-    """DDL that makes the function and the triggers of a tally what they must be; safe to run again."""
-    name = name_of(tally)
-    yield (
-        f"CREATE OR REPLACE FUNCTION public.{name}() RETURNS trigger LANGUAGE plpgsql AS $keep${sql.function(tally)}$keep$"
-    )
+def statements(table: Table) -> Iterator[str]:
+    """DDL that makes the function and the triggers of a table what they must be; safe to run again."""
+    name, body = name_of(table), sql.function(tallies_of(table))
+    yield f"CREATE OR REPLACE FUNCTION public.{name}() RETURNS trigger LANGUAGE plpgsql AS $keep${body}$keep$"
     yield f"ALTER FUNCTION public.{name}() OWNER TO {OWNER}"
     yield f"REVOKE ALL ON FUNCTION public.{name}() FROM PUBLIC"
     for event, given in _EVENTS.items():
         yield (
-            f"CREATE OR REPLACE TRIGGER {name}_{event.lower()} AFTER {event} ON public.{tally.of.name} "
+            f"CREATE OR REPLACE TRIGGER {name}_{event.lower()} AFTER {event} ON public.{table.name} "
             f"REFERENCING {given} FOR EACH STATEMENT EXECUTE FUNCTION public.{name}()"
         )
 
 
-def drops(tally: Tally) -> Iterator[str]:
-    """DDL that ends the keeping of a tally."""
-    for event in _EVENTS:
-        yield f"DROP TRIGGER IF EXISTS {name_of(tally)}_{event.lower()} ON public.{tally.of.name}"
-
-
 def reconcile(connection: SyncConnection) -> None:
-    """Bring functions and triggers of every tally to what the models say, and drop those that no model asks for.
+    """Bring functions and triggers of all tallies to what the models say, and drop those that no model asks for.
 
     On Citus there are none: it has no triggers on distributed tables, and rows are counted there.
     """
-    if connection.execute(text("SELECT 1 FROM pg_extension WHERE extname = 'citus'")).scalar():
-        return
-    wanted = {name_of(tally) for tally in all_tallies()}
+    is_citus = connection.execute(text("SELECT 1 FROM pg_extension WHERE extname = 'citus'")).scalar()
+    wanted = [] if is_citus else tallied_tables()
     stored = connection.execute(
         text("SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND starts_with(proname, :p)"),
         {"p": _PREFIX},
     ).scalars()
-    for name in set(stored) - wanted:
+    for name in set(stored) - {name_of(table) for table in wanted}:
         connection.exec_driver_sql(f"DROP FUNCTION public.{name}() CASCADE")
-    for tally in all_tallies():
-        for statement in statements(tally):
+    for table in wanted:
+        for statement in statements(table):
             connection.exec_driver_sql(statement)
 
 
 async def unkept(connection: Connection) -> list[tuple[str, str]]:
-    """Tallies whose functions or triggers are not those that the models generate, each with what is wrong."""
+    """Triggers that are not those that the models generate, each with what is wrong."""
     rows = await connection.fetch(
-        "SELECT t.tgname, t.tgrelid::regclass::text AS table, t.tgenabled::text AS state, p.proname, p.prosrc, "
-        "t.tgoldtable, t.tgnewtable FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
+        "SELECT t.tgname, t.tgrelid::regclass::text AS table, t.tgenabled::text AS state, p.proname, p.prosrc "
+        "FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid "
         "WHERE NOT t.tgisinternal AND p.pronamespace = 'public'::regnamespace"
     )
     stored = {row["tgname"]: row for row in rows}
-    out = []
-    known = set()
-    for tally in all_tallies():
+    out, known = [], set()
+    for table in tallied_tables():
         for event in _EVENTS:
-            name = f"{name_of(tally)}_{event.lower()}"
+            name = f"{name_of(table)}_{event.lower()}"
             known.add(name)
             row = stored.get(name)
             if row is None:
                 out.append((name, "the trigger is missing"))
-            elif (row["table"], row["state"], row["proname"]) != (tally.of.name, "O", name_of(tally)):
+            elif (row["table"], row["state"], row["proname"]) != (table.name, "O", name_of(table)):
                 out.append((name, "the trigger is off, or another than the models ask for"))
-            elif row["prosrc"] != sql.function(tally):
+            elif row["prosrc"] != sql.function(tallies_of(table)):
                 out.append((name, "its function is not what the models ask for"))
     return out + [(name, "no model asks for this trigger") for name in stored.keys() - known]
 
@@ -135,7 +125,7 @@ async def recount(connection: Any, tenant_id: UUID, *, settle: bool) -> list[Dri
     Each comparison is one statement: what others are writing meanwhile is in neither side of it, or in both.
     """
     if settle:  # what differs is put right once
-        await connection.execute("SELECT pg_advisory_xact_lock(hashtext('cityloom.tallies'), hashtext($1))", str(tenant_id))
+        await connection.execute(_ONE_AT_A_TIME, str(tenant_id))
     found = []
     for tally in all_tallies():
         changes = sql.missing_changes(tally)

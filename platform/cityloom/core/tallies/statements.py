@@ -11,7 +11,7 @@ from sqlalchemy.sql.expression import column as lightweight_column
 from cityloom.core.tallies import CHANGED, HERE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cityloom.core.tallies import Tally
 
@@ -24,7 +24,7 @@ _PLACES = f"""CROSS JOIN LATERAL (
       (array_to_string(labels[1:n], '.') || '.') COLLATE "C" AS place
     FROM (SELECT string_to_array(rtrim(area_path, '.'), '.') AS labels) AS split,
       generate_series(1, cardinality(labels)) AS n
-  ) AS places"""
+  ) AS places"""  # noqa: S608 - a number
 
 
 def keys(tally: Tally) -> tuple[str, ...]:
@@ -73,29 +73,32 @@ def adding(tally: Tally, source: str) -> str:
     columns = joined(["tenant_id", *keys(tally)])
     return (
         f"INSERT INTO public.{tally.table.name} (tenant_id, id, tier, {joined([*keys(tally), *amounts(tally)])}) "  # noqa: S608 - as above
-        f"SELECT tenant_id, gen_random_uuid(), {CHANGED}, {joined(keys(tally))}, {_summed(tally)} FROM ({source}) AS moved "
-        f"GROUP BY {columns} HAVING {_is_some(tally)}"
+        f"SELECT tenant_id, gen_random_uuid(), {CHANGED}, {joined(keys(tally))}, {_summed(tally)} "
+        f"FROM ({source}) AS moved GROUP BY {columns} HAVING {_is_some(tally)}"
     )
 
 
-def function(tally: Tally) -> str:
-    """The body of the function that all three triggers of a tally call.
+def function(tallies: Sequence[Tally]) -> str:
+    """The body of the function that all three triggers of a table call, for all the tallies of its rows.
 
-    It runs as whoever writes, under their policies: it can add nothing where they could write nothing.
+    It runs as whoever writes, under their policies: it can add nothing where they could write nothing. Most statements
+    concern no row that is counted: one look says so.
     """
-    come, gone = counted(tally, "come"), counted(tally, "gone", sign="-")
-    return f"""
-BEGIN
-  IF TG_OP = 'INSERT' THEN
-    {adding(tally, come)};
-  ELSIF TG_OP = 'DELETE' THEN
-    {adding(tally, gone)};
-  ELSE
-    {adding(tally, f"{come} UNION ALL {gone}")};
-  END IF;
-  RETURN NULL;
-END
-"""
+    is_counted = joined(dict.fromkeys(f"({_is_counted(tally)})" for tally in tallies), " OR ")
+    come, gone = (f"EXISTS (SELECT FROM {given} AS moved WHERE {is_counted})" for given in ("come", "gone"))
+    branches = []
+    for event, condition, sources in (
+        ("IF TG_OP = 'INSERT'", come, {"come": ""}),
+        ("ELSIF TG_OP = 'DELETE'", gone, {"gone": "-"}),
+        ("ELSIF TG_OP = 'UPDATE'", f"{come} OR {gone}", {"come": "", "gone": "-"}),
+    ):
+        parts = (
+            joined((counted(tally, source, sign=sign) for source, sign in sources.items()), " UNION ALL ")
+            for tally in tallies
+        )
+        added = joined((f"      {adding(tally, part)};\n" for tally, part in zip(tallies, parts, strict=True)), "")
+        branches.append(f"  {event} THEN\n    IF {condition} THEN\n{added}    END IF;\n")
+    return f"\nBEGIN\n{joined(branches, '')}  END IF;\n  RETURN NULL;\nEND\n"
 
 
 def folding(tally: Tally) -> str:

@@ -1,12 +1,12 @@
-"""Aggregates: counts, sums and figures by declared dimensions, from a tally or from the rows; small counts are not told."""
+"""Aggregates: counts, sums and figures by declared dimensions, from a tally or from the rows; without small counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import sqlalchemy as sa
-from graphql import GraphQLObjectType
 
 from cityloom.core.tallies import is_outside, tallies_of
 from cityloom.graph.bound import bindings as bd
@@ -21,8 +21,8 @@ from cityloom.graph.compiler.values import Value, arguments
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from graphql import FieldNode, GraphQLField
-    from sqlalchemy import ColumnElement, Select
+    from graphql import FieldNode, GraphQLField, GraphQLObjectType
+    from sqlalchemy import ColumnElement, CompoundSelect, Select
 
     from cityloom.core.tallies import Tally
     from cityloom.graph.bound.bindings import Entity
@@ -83,9 +83,7 @@ def groups(
 ) -> ColumnElement[Any]:
     """The groups of an aggregate as JSON, largest first; those that are not told come last, whatever their size."""
     target: bd.BoundType = binding.target.__bound__
-    type_ = named(field.type)
-    if not isinstance(type_, GraphQLObjectType):
-        raise AssertionError(type_)
+    type_ = cast("GraphQLObjectType", named(field.type))
     given = arguments(field, nodes[0], build.variables)
     first = given.get("first")
     size = binding.limit if first is None or first.is_null else page_size(first, binding.limit)
@@ -98,8 +96,7 @@ def groups(
     build.sources.append((".".join(path), source))
     rank: ColumnElement[int] = found.selected_columns["count"]
     if suppressed is not None:
-        found = _hidden(asked, suppressed, found)
-        made = found.subquery(build.name("told"))
+        made = _hidden(asked, suppressed, found).subquery(build.name("told"))
         found, expressions = confined(sa.select(*made.c), made), [made.c[f"key {at}"] for at in range(len(chosen))]
         # Told in the order of their size, small groups would be as good as counted.
         rank = sa.case((made.c.hidden, sa.literal_column("0")), else_=made.c.count)
@@ -201,7 +198,7 @@ def _amount(asked: _Asked, row: Tallied, name: str) -> ColumnElement[int]:
     measure = asked.binding.sums[name][0]
     if row.tally.measures.get(name) is measure:
         return row.amount(name)
-    return asked.build.secure(measure(row), row) * row.amount("count")  # type: ignore[no-any-return] # SQL arithmetic
+    return asked.build.secure(measure(row), row) * row.amount("count")
 
 
 def _total(amount: ColumnElement[Any], which: ColumnElement[bool] | None = None) -> ColumnElement[int]:
@@ -274,7 +271,7 @@ def _may_read(build: Build, target: bd.BoundType, suppression: bd.Suppression) -
     return scope is not None and (scope.everywhere or build.are_alike(target.read, suppression.unless))
 
 
-def _hidden(asked: _Asked, suppressed: _Suppressed, found: Select[Any]) -> Select[Any]:
+def _hidden(asked: _Asked, suppressed: _Suppressed, found: Select[Any]) -> CompoundSelect[Any]:
     """The groups with `hidden`: whether their count is not told.
 
     A group is hidden that holds few sensitive rows; then, in every set of groups whose total can be asked for, the next
@@ -299,9 +296,13 @@ def _margins(asked: _Asked) -> list[Callable[[Any], list[ColumnElement[Any]]]]:
         others = [f"key {other}" for other in range(len(asked.chosen)) if other != at]
         if dimension.rolled is not None:
             last = _COARSER if dimension.depth is None else dimension.depth
-            found.extend(_within(others, at, dimension.rolled, depth) for depth in reversed(range(last)))
-        found.append(lambda cells, others=others: [cells.c[name] for name in others])
+            found.extend(partial(_within, others, at, dimension.rolled, depth) for depth in reversed(range(1, last)))
+        found.append(partial(_alike, others))
     return found
+
+
+def _alike(others: list[str], cells: Any) -> list[ColumnElement[Any]]:  # noqa: ANN401 - a sub-select
+    return [cells.c[name] for name in others]
 
 
 #: Depths of areas that are known to be asked for as totals of exact places.
@@ -309,16 +310,20 @@ _COARSER = 4
 
 
 def _within(
-    others: list[str], at: int, rolled: Callable[[ColumnElement[Any], int], ColumnElement[Any]], depth: int
-) -> Callable[[Any], list[ColumnElement[Any]]]:
-    return lambda cells: [*(cells.c[name] for name in others), rolled(cells.c[f"key {at}"], depth)]
+    others: list[str],
+    at: int,
+    rolled: Callable[[ColumnElement[Any], int], ColumnElement[Any]],
+    depth: int,
+    cells: Any,  # noqa: ANN401 - a sub-select
+) -> list[ColumnElement[Any]]:
+    return [*_alike(others, cells), rolled(cells.c[f"key {at}"], depth)]
 
 
 def _complemented(
     asked: _Asked,
-    cells: Any,
+    cells: Any,  # noqa: ANN401 - a sub-select
     margin: list[ColumnElement[Any]],
-    below: ColumnElement[int],  # noqa: ANN401 - a sub-select
+    below: ColumnElement[int],
 ) -> Select[Any]:
     """The groups, with more of them hidden where those of one total would be too few or too small together."""
     order = [cells.c.hidden.desc(), cells.c.sensitive, *(cells.c[f"key {at}"] for at in range(len(asked.chosen)))]
@@ -343,6 +348,8 @@ def _shown(asked: _Asked, counted: Any) -> list[ColumnElement[str]]:  # noqa: AN
     for at, dimension in enumerate(asked.dimensions):
         key = counted.c[f"key {at}"]
         if dimension.shown is not None:
-            key = asked.build.secure(dimension.shown(key), counted)
+            # By its name: a column would have the whole sub-select looked through again for each sub-select of `shown`.
+            named_ = sa.literal_column(f'{counted.name}."key {at}"', key.type)
+            key = asked.build.secure(dimension.shown(named_), counted)
         shown.append(global_id(asked.build, dimension.tag, key) if dimension.tag else sa.cast(key, sa.Text()))
     return shown

@@ -42,8 +42,8 @@ class Plan:
     """One operation for one contract, one kind of caller and one shape of variables.
 
     `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
-    not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows. `sources` say
-    which table each aggregate is counted from.
+    not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
+    `sources` say which table each aggregate is counted from.
     """
 
     sql: str | None

@@ -1,8 +1,8 @@
 """A tally in place of the rows that it counts: what is declared over rows is asked of it, and refused where it is not.
 
-Scope, guard, `narrow`, filters, dimensions and sums are functions of an alias. Here the alias is a tally's: a column that
-the tally keeps is itself, one that all its rows agree on is a constant, and any other means that the rows have to be
-read. So a right that depends on more than a tally knows is never asked of it.
+Scope, guard, `narrow`, filters, dimensions and sums are functions of an alias. Here the alias is a tally's: a column
+that the tally keeps is itself, one that all its rows agree on is a constant, and any other means that the rows have to
+be read. So a right that depends on more than a tally knows is never asked of it.
 """
 
 from __future__ import annotations

@@ -280,14 +280,13 @@ class Case(AreaScoped, TenantTable, Base):
     changed_at: Mapped[datetime]
 
 
-#: Closed cases by words, and by whose they were: a board of all years adds them to the open ones, which are few. By
-#: matter there would be half as many rows as cases.
+#: Closed cases by words, and by whose they were with what is summed of them: a board of all years adds them to the open
+#: ones, which are few. By matter there would be half as many rows as cases.
 CLOSED_CASES = tally(
     "case_tallies",
     Case,
     by=(Case.light, Case.state, Case.source, Case.priority, Case.level),
     rows={Case.is_open: False},
-    measures=MEASURES,
 )
 CLOSED_BY_DEPARTMENT = tally(
     "case_department_tallies",
