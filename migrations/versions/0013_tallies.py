@@ -73,7 +73,8 @@ def upgrade() -> None:
             sa.Column("tier", sa.Integer(), nullable=False),
             sa.Column("area_path", sa.Text(collation="C"), nullable=False),
             *by,
-            *(sa.Column(amount, sa.BigInteger(), nullable=False) for amount in ("count", *measures)),
+            sa.Column("count", sa.Integer(), nullable=False),
+            *(sa.Column(measure, sa.BigInteger(), nullable=False) for measure in measures),
             sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f(f"pk_{name}")),
             postgresql_with={"fillfactor": "80"},
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import text
 
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from sqlalchemy import Table
 
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+
+class Asked(Protocol):
+    """What answers all rows of a statement: a connection, or what lends some."""
+
+    async def fetch(self, sql: str, /) -> list[asyncpg.Record]:
+        """The rows."""
+        ...
+
 
 #: Events and the transition tables that a trigger of theirs is given.
 _EVENTS = {
@@ -52,6 +61,12 @@ def statements(table: Table) -> Iterator[str]:
         )
 
 
+def endings() -> Iterator[str]:
+    """DDL that ends the keeping of all tallies."""
+    for table in tallied_tables():
+        yield f"DROP FUNCTION IF EXISTS public.{name_of(table)}() CASCADE"
+
+
 def reconcile(connection: SyncConnection) -> None:
     """Bring functions and triggers of all tallies to what the models say, and drop those that no model asks for.
 
@@ -70,7 +85,7 @@ def reconcile(connection: SyncConnection) -> None:
             connection.exec_driver_sql(statement)
 
 
-async def unkept(connection: Connection) -> list[tuple[str, str]]:
+async def unkept(connection: Asked) -> list[tuple[str, str]]:
     """Triggers that are not those that the models generate, each with what is wrong."""
     rows = await connection.fetch(
         "SELECT t.tgname, t.tgrelid::regclass::text AS table, t.tgenabled::text AS state, p.proname, p.prosrc "
@@ -93,7 +108,7 @@ async def unkept(connection: Connection) -> list[tuple[str, str]]:
     return out + [(name, "no model asks for this trigger") for name in stored.keys() - known]
 
 
-async def are_kept(connection: Connection) -> bool:
+async def are_kept(connection: Asked) -> bool:
     """Whether this database keeps every tally as the models say, so that counts may be read from them."""
     return not await unkept(connection)
 
@@ -139,6 +154,15 @@ async def recount(connection: Any, tenant_id: UUID, *, settle: bool) -> list[Dri
             sums = await connection.fetchval(f"SELECT count(*) FROM ({sql.missing_sums(tally)}) AS wrong", tenant_id)  # noqa: S608 - names of models
         if missing or sums:
             found.append(Drift(tally.table.name, tenant_id, missing, sums))
+    return found
+
+
+async def recount_all(connection: Connection, *, settle: bool) -> list[Drift]:
+    """The same for every tenant, by an administrator past row-level security."""
+    found: list[Drift] = []
+    for row in await connection.fetch("SELECT id FROM tenants ORDER BY id"):
+        async with connection.transaction():
+            found += await recount(connection, row["id"], settle=settle)
     return found
 
 

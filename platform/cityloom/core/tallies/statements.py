@@ -119,7 +119,7 @@ WITH changed AS (
   SELECT {place}, {_summed(tally)} FROM changed {_PLACES} GROUP BY {place} HAVING {_is_some(tally)}
 ), added AS (
   INSERT INTO {table} AS kept (tenant_id, id, tier, {names})
-  SELECT $1, md5(ROW({place})::text)::uuid, {place}, {joined(amounts(tally))} FROM spread ORDER BY 2
+  SELECT $1, md5(ROW({place})::text)::uuid, {place}, {joined(amounts(tally))} FROM spread ORDER BY {place}
   ON CONFLICT (tenant_id, id) DO UPDATE SET {kept}
 )
 SELECT count(*) FROM changed
@@ -168,7 +168,7 @@ def settling_sums(tally: Tally) -> str:
     return f"""
 WITH wrong AS ({missing_sums(tally)}), added AS (
   INSERT INTO {tally.table.name} AS kept (tenant_id, id, tier, {joined([*keys(tally), *amounts(tally)])})
-  SELECT $1, md5(ROW({place})::text)::uuid, {place}, {joined(amounts(tally))} FROM wrong ORDER BY 2
+  SELECT $1, md5(ROW({place})::text)::uuid, {place}, {joined(amounts(tally))} FROM wrong ORDER BY {place}
   ON CONFLICT (tenant_id, id) DO UPDATE SET {kept}
 )
 SELECT count(*) FROM wrong

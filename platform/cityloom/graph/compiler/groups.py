@@ -163,19 +163,20 @@ def _from_tally(asked: _Asked, tally: Tally) -> tuple[Select[Any], list[ColumnEl
     build, model = asked.build, asked.target.model
     row = Tallied(tally, model, build.name(tally.table.name))
     where, expressions = asked.where(row), asked.keys(row)
+    # Whole areas are counted as such where nobody asks where in them rows lie.
+    places = [at for at, made in enumerate(expressions) if row.is_told_of_place([made])]
+    depths = [asked.dimensions[at].depth for at in places]
+    is_exact = row.is_told_of_place(where) or None in depths
+    depth = None if is_exact else max((one for one in depths if one is not None), default=0)
+    if depth is not None:
+        for at in places:
+            expressions[at] = row.whole(asked.dimensions[at], expressions[at], depth)
     columns: list[Any] = [made.label(f"key {at}") for at, made in enumerate(expressions)]
     columns.append(_total(row.amount("count")).label("count"))
     if asked.suppression is not None:
         columns.append(_total(row.amount("count"), asked.suppression.covers(row)).label("sensitive"))
     for key, name in asked.sums().items():
         columns.append(_total(_amount(asked, row, name)).label(f"sum {key}"))
-    # Whole areas are counted as such where nobody asks where in them rows lie.
-    places = [
-        dimension for dimension, made in zip(asked.dimensions, expressions, strict=True) if row.is_told_of_place([made])
-    ]
-    depths = [dimension.depth for dimension in places]
-    is_exact = row.is_told_of_place(where) or None in depths
-    depth = None if is_exact else max((one for one in depths if one is not None), default=0)
     counted = confined(sa.select(*columns).where(*where, row.tiers(depth)), row.table)
     counted = counted.group_by(*expressions) if expressions else counted
     alias = build.table(model)
@@ -184,10 +185,10 @@ def _from_tally(asked: _Asked, tally: Tally) -> tuple[Select[Any], list[ColumnEl
     if not all(implies(narrowed, ~one) for one in rest):
         others, _ = _from_rows(asked, alias, [*narrowed, sa.or_(*rest)])
         parts: Any = sa.union_all(counted, others).subquery(build.name("parts"))
-    elif places:
+    elif is_exact and any(one is not None for one in depths):
         parts = counted.subquery(build.name("parts"))
     else:
-        return (counted.having(_total(row.amount("count")) > 0) if expressions else counted), expressions
+        return (counted.having(_total(row.amount("count")) > constant_int(0)) if expressions else counted), expressions
     return _added_up(asked, parts, at_least=1)
 
 
@@ -282,7 +283,9 @@ def _hidden(asked: _Asked, suppressed: _Suppressed, found: Select[Any]) -> Compo
     groups_ = found.cte(build.name("whole"), nesting=True)
     common = confined(sa.select(*groups_.c, sa.false().label("hidden")).where(groups_.c.sensitive <= 0), groups_)
     is_small = (groups_.c.sensitive < suppressed.below).label("hidden")
-    kept = confined(sa.select(*groups_.c, is_small).where(groups_.c.sensitive > 0), groups_)
+    # As small whole numbers, which are added up quickly.
+    columns = [sa.cast(one, sa.Integer()).label(one.name) if one.name == "sensitive" else one for one in groups_.c]
+    kept = confined(sa.select(*columns, is_small).where(groups_.c.sensitive > 0), groups_)
     for margin in _margins(asked) * 2:
         cells = kept.subquery(build.name("cells"))
         kept = _complemented(asked, cells, margin(cells), suppressed.below)

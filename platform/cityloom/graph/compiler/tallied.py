@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
 
     from cityloom.core.tallies import Tally
-    from cityloom.graph.bound.bindings import Plain
+    from cityloom.graph.bound.bindings import Dimension, Plain
 
 _PLACE = "area_path"
 
@@ -59,6 +59,15 @@ class Tallied(Columns):
         """Whether any of these looks at where rows lie."""
         place = self.table.c[_PLACE]
         return any(found is place for one in expressions for found in visitors.iterate(one))
+
+    def whole(self, dimension: Dimension, path: ColumnElement[str], depth: int) -> ColumnElement[str]:
+        """The area that a row is grouped by, where whole areas of a depth are counted: those are named as they are."""
+        if dimension.rolled is None or dimension.depth is None:
+            raise NotTallied(_PLACE)
+        found = dimension.rolled(path, dimension.depth)
+        if dimension.depth != depth:
+            return found
+        return sa.case((self.table.c.tier == sa.literal_column(str(depth)), path), else_=found)
 
     def tiers(self, depth: int | None) -> ColumnElement[bool]:
         """The tiers that together count each row once: by whole areas of a depth, or by where exactly rows lie."""
