@@ -35,6 +35,7 @@ from cityloom.core.database import APP, asyncpg_arguments
 from cityloom.core.embedded.system import programs_folder
 from cityloom.core.ids import encode_id
 from cityloom.core.migrations import migrate, role_password
+from cityloom.core.tallies.keeping import catch_up
 from cityloom.modules.areas.models import Area
 from cityloom.modules.cases import models as m
 from cityloom.serving import DATABASE_VARIABLE
@@ -140,6 +141,7 @@ async def _fill(admin_url: str, tenant_id: UUID, cases: int) -> None:
                 end = min(first + _CHUNK - 1, cases)
                 await connection.execute(_FILL, tenant_id, first, end, cases, last)
                 progress.update(task, completed=end)
+        await catch_up(connection, tenant_id)
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()

@@ -16,6 +16,7 @@ from contest import console
 from sqlalchemy.engine import make_url
 
 from cityloom.core.database import Base, asyncpg_arguments
+from cityloom.core.tallies.keeping import catch_up
 from cityloom.demo.papers import identity_number
 from cityloom.modules.registry import people
 from cityloom.modules.tags.service import review_everybody
@@ -80,7 +81,8 @@ async def fill_tags(works: Works, admin_url: str, tenant_id: UUID) -> None:
             await review_everybody(work)
         for code, share in SHARES.items():
             await connection.execute(_ASSIGN, tenant_id, code, share)
-        await connection.execute("VACUUM ANALYZE resident_tags")
+        await catch_up(connection, tenant_id)
+        await connection.execute("VACUUM ANALYZE resident_tags, resident_tag_tallies")
     finally:
         await connection.close()
 
@@ -100,6 +102,7 @@ async def fill_large(opened: Platform, admin_url: str, city: City, records: int)
         if not await connection.fetchval("SELECT EXISTS (SELECT FROM residents WHERE tenant_id = $1)", tenant_id):
             console.print(f"copying {city.residents:,} residents {copies} times: once")
             await _copy(connection, city.tenant_id, tenant_id, copies)
+            await catch_up(connection, tenant_id)
             await connection.execute("VACUUM ANALYZE")
         await _give_papers(opened, connection, tenant_id)
         count = await connection.fetchval("SELECT count(*) FROM residents WHERE tenant_id = $1", tenant_id)

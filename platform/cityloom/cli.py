@@ -163,6 +163,34 @@ def verify() -> None:
 
 
 @database.command()
+def recount(*, repair: Annotated[bool, typer.Option("--repair", help="Put right what differs.")] = False) -> None:
+    """Count anew what tallies say, in every city, and print where they differ from the rows; ends with 1 if they do."""
+    import asyncpg
+    from sqlalchemy.engine import make_url
+
+    from cityloom.core.database import asyncpg_arguments
+    from cityloom.core.tallies.keeping import recount_all
+    from cityloom.installed import import_models
+    from cityloom.storage import storage
+
+    async def run(url: str) -> int:
+        connection = await asyncpg.connect(**asyncpg_arguments(make_url(url)))
+        try:
+            found = await recount_all(connection, settle=repair)
+        finally:
+            await connection.close()
+        for drift in found:
+            typer.echo(f"{drift.tally} {drift.tenant_id}: {drift.changes} + {drift.sums}")
+        return len(found)
+
+    import_models()
+    with storage(settings()) as url:
+        count = asyncio.run(run(url))
+    typer.echo(f"{count} 处差异 · {count} differences")
+    raise typer.Exit(1 if count else 0)
+
+
+@database.command()
 def distribute(
     only_print: Annotated[bool, typer.Option("--print", help="Print the calls instead of running them.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -172,7 +200,7 @@ def distribute(
 
     import_models()
     if only_print:
-        for call in citus.calls():
+        for call in (*citus.preparations(), *citus.calls()):
             typer.echo(f"{call};")
         return
 

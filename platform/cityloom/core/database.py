@@ -120,7 +120,8 @@ async def move_area_paths(session: AsyncSession, old: str, new: str) -> int:
     tenant_id = session.info["context"].tenant_id
     for table in Base.metadata.sorted_tables:
         column = table.c.get("path") if table.name == "areas" else table.c.get("area_path")
-        if column is None or "append_only" in table.info:
+        # Tallies are moved by those who keep them, with the rows that they count.
+        if column is None or table.info.keys() & {"append_only", "is_tally"}:
             continue
         result = await session.execute(
             update(table)

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from cityloom.core import rls
 from cityloom.core.database import Base
 from cityloom.core.errors import Refusal, RefusalCode
+from cityloom.core.tallies import keeping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +27,11 @@ class CitusMissing(Refusal):
 
     code = RefusalCode.INVALID_STATE
     zh = "此数据库服务器未安装 Citus:请在装有 citus 扩展的 PostgreSQL 上运行,或使用 --print 仅打印语句。"
+
+
+def preparations() -> Iterator[str]:
+    """What has to go first: Citus has no triggers on distributed tables, so there rows are counted, not tallies."""
+    yield from keeping.endings()
 
 
 def calls() -> Iterator[str]:
@@ -49,6 +55,8 @@ def distribute(connection: Connection) -> int:
     """Run the calls for tables that Citus does not know yet; how many were made. Refuses where Citus is missing."""
     if not connection.execute(text("SELECT count(*) FROM pg_extension WHERE extname = 'citus'")).scalar_one():
         raise CitusMissing
+    for statement in preparations():
+        connection.exec_driver_sql(statement)
     known = set(connection.execute(text("SELECT logicalrelid::text FROM pg_dist_partition")).scalars())
     made = 0
     for call in calls():

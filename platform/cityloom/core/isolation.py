@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cityloom.core import rls
 from cityloom.core.database import APP, OPERATOR, OWNER, WORKER, Base
+from cityloom.core.tallies.keeping import unkept
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -54,7 +55,7 @@ class Finding:
 async def findings(connection: Connection) -> list[Finding]:
     """Every finding, sorted; empty where all checks hold. Any role that can read the catalogue will do."""
     found: list[Finding] = []
-    for check in (_tables, _ownership, _policies, _walls, _roles, _grants, _keys, _bypasses):
+    for check in (_tables, _ownership, _policies, _walls, _roles, _grants, _keys, _bypasses, _tallies):
         found.extend(Finding(check.__name__.strip("_"), place, what) for place, what in await check(connection))
     return sorted(found)
 
@@ -220,3 +221,8 @@ async def _bypasses(connection: Connection) -> list[tuple[str, str]]:
         + [(r["name"], f"a relation of kind {r['kind']}") for r in relations]
         + [(r["name"], "a partition or child table") for r in inherited]
     )
+
+
+async def _tallies(connection: Connection) -> list[tuple[str, str]]:
+    """Triggers are those that keep tallies, as the models generate them: nothing else is done behind a statement."""
+    return await unkept(connection)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from cityloom.core import rls
 from cityloom.core.database import APP, OPERATOR, OWNER, WORKER
 from cityloom.core.roles import TIMEOUTS, ensure_roles, role_password
+from cityloom.core.tallies import keeping
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,6 +48,7 @@ def upgrade(connection: Connection) -> None:
     command.upgrade(config, "head")
     connection.exec_driver_sql("RESET ROLE")
     rls.reconcile(connection)
+    keeping.reconcile(connection)
 
 
 def is_current(connection: Connection) -> bool:

@@ -63,14 +63,23 @@ def kind(table: Table) -> str:
 
 def is_area_scoped(table: Table) -> bool:
     """Whether rows carry an area path that the area wall applies to."""
-    return any(m.local_table is table and issubclass(m.class_, AreaScoped) for m in Base.registry.mappers)
+    return is_tally(table) or any(
+        m.local_table is table and issubclass(m.class_, AreaScoped) for m in Base.registry.mappers
+    )
+
+
+def is_tally(table: Table) -> bool:
+    """Whether the table is kept by triggers: see `core.tallies`."""
+    return bool(table.info.get("is_tally"))
 
 
 def policies(table: Table) -> tuple[Policy, ...]:
     """The policies of one table."""
     match kind(table):
         case "tenant":
-            found = [Policy("tenant_isolation", TENANT, (APP, WORKER))]
+            # What a foreign key deletes along is deleted, and tallied, by the owner of the tables (PostgreSQL 18).
+            roles = (APP, WORKER, OWNER) if is_tally(table) else (APP, WORKER)
+            found = [Policy("tenant_isolation", TENANT, roles)]
             if is_area_scoped(table):
                 found.append(Policy("area_scope", AREA, (APP, WORKER), is_restrictive=True))
             if table.info.get("operator_reads"):

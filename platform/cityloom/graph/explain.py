@@ -27,12 +27,14 @@ class Explanation:
     forbidden: tuple[str, ...]
     resolved: tuple[str, ...]
     others: tuple[str, ...]
+    sources: tuple[tuple[str, str], ...] = ()
     query_plan: str = ""
 
     def text(self) -> str:
         """All of it, for a terminal."""
         parts = [f"-- cost: at most {self.cost} rows; {self.arguments} parameters"]
         parts += [f"-- right: {permission}: {scope}" for permission, scope in self.rights]
+        parts += [f"-- counted: {place}: from {table}" for place, table in self.sources]
         parts += [f"-- forbidden: {place}" for place in self.forbidden]
         parts += [f"-- finished in Python: {place}" for place in self.resolved]
         parts += [f"-- not compiled: {place}" for place in self.others]
@@ -62,6 +64,7 @@ async def explain(
         forbidden=tuple(f"{'.'.join(patch.path)}: {patch.forbidden}" for patch in plan.patches if patch.forbidden),
         resolved=tuple(".".join(patch.path) for patch in plan.patches if patch.resolve is not None),
         others=plan.others,
+        sources=plan.sources,
         query_plan=found,
     )
 

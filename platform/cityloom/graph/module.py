@@ -10,6 +10,7 @@ from cityloom.graph.api import GraphMutation, GraphQuery, TrustedDocument, Trust
 from cityloom.graph.bound.nodes import NodeQuery
 from cityloom.graph.events import EVENTS
 from cityloom.graph.idempotency import forget, has_old_keys
+from cityloom.graph.tallies import JOBS
 
 MODULE = Module(
     name="graph",
@@ -41,5 +42,6 @@ MODULE = Module(
             at=time(3, 0),
             waiting=has_old_keys,
         ),
+        *JOBS,
     ),
 )

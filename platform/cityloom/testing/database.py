@@ -49,6 +49,7 @@ def _schema_hash() -> str:
             *(ROOT / "platform").rglob("models/*.py"),
             ROOT / "platform/cityloom/core/rls.py",
             ROOT / "platform/cityloom/core/database.py",
+            *(ROOT / "platform/cityloom/core/tallies").glob("*.py"),
         ]
     ):
         digest.update(path.read_bytes())

@@ -60,13 +60,15 @@ class Reach(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """Small counts are not told: of groups that hold rows with these words, and fewer rows than `below`.
+    """Small counts are not told: of groups that hold rows with these words, but fewer of them than `below`.
 
-    `below(principal, services)`, sync or async, answers the threshold of the caller's tenant.
+    `below(principal, services)`, sync or async, answers the threshold of the caller's tenant. Without the permission
+    `unless`, in the places where they may count, a caller is told no small count at all, whatever the words.
     """
 
     words: tuple[str, ...]
     below: Callable[[Any, Any], Any]
+    unless: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,14 +289,16 @@ class Dimension:
     """Something to group by: an expression over the alias; `tag` turns it into global ids of that type.
 
     `shown` makes the key of a group from what was grouped by, once per group: for what an index holds in order but
-    nobody wants to read. `rolled` adds groups up, once they are counted: by what it makes of a group's key.
+    nobody wants to read. Of places, `rolled(key, depth)` is the place of a depth that a key lies in: by it groups are
+    added up where the dimension has a `depth`, and totals are known that a small count could be worked out from.
     """
 
     sql: Callable[[Any], ColumnElement[Any]]
     description: str
     tag: str | None = None
     shown: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None
-    rolled: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None
+    rolled: Callable[[ColumnElement[Any], int], ColumnElement[Any]] | None = None
+    depth: int | None = None
 
 
 @dataclass(slots=True)

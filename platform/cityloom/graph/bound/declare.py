@@ -172,7 +172,7 @@ def root_aggregate(
     }
     if _suppresses(target.__bound__) and (sums or figures):
         raise DeclarationError(f"{target.__name__}: a sum or figure would tell of a count that is not told")
-    if figures and any(dimension.rolled for dimension in dimensions.values()):
+    if figures and any(dimension.depth is not None for dimension in dimensions.values()):
         raise DeclarationError(f"{target.__name__}: figures of parts do not add up to those of the whole")
     return declare(
         bd.RootAggregateBinding(target, dimensions, amounts, narrow, limit, prepare, figures or {}), description
@@ -223,7 +223,11 @@ def _group_type(key: str, binding: bd.RootAggregateBinding) -> type[Any]:
     if _suppresses(bound_type):
         space["count"] = strawberry.field(description="How many rows the group has; null where that is not told.")
         space["is_suppressed"] = strawberry.field(
-            description="Whether `count` is null because it is small: fewer than the city tells of sensitive things."
+            description=(
+                "Whether `count` is null because it is small, or because a small one could be worked out from it: what"
+                " holds fewer sensitive things than the city tells is not told, nor are the next smaller groups of the"
+                " same total, until at least two are not told and together are not few (complementary suppression)."
+            )
         )
         types |= {"count": int | None, "is_suppressed": bool}
     for name, (_, text) in binding.sums.items():

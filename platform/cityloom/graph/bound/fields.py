@@ -239,14 +239,16 @@ def dimension(
     *,
     tag: str | None = None,
     shown: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None,
-    rolled: Callable[[ColumnElement[Any]], ColumnElement[Any]] | None = None,
+    rolled: Callable[[ColumnElement[Any], int], ColumnElement[Any]] | None = None,
+    depth: int | None = None,
 ) -> bd.Dimension:
     """Something to group by: a column or an expression over the alias; with `tag`, ids become global ids.
 
-    `shown` makes a group's key of what was grouped by, for example an area's id of its path; `rolled` adds groups up
-    to fewer ones once their rows are counted, for example those of grids to those of their communities.
+    `shown` makes a group's key of what was grouped by, for example an area's id of its path. `rolled` says in
+    which place of a depth a key lies; with `depth`, groups are added up to those once their rows are counted, for
+    example those of grids to those of their communities.
     """
-    return bd.Dimension(over(sql), description, tag, shown, rolled)
+    return bd.Dimension(over(sql), description, tag, shown, rolled, depth)
 
 
 def over(sql: bd.Column | Callable[[Any], ColumnElement[Any]]) -> Callable[[Any], ColumnElement[Any]]:

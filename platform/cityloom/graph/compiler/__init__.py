@@ -43,8 +43,9 @@ _MOST_OPERATIONS = 2_048
 class Compiler:
     """Makes and keeps plans; one per process."""
 
-    def __init__(self, *, size: int = 2_048) -> None:
-        """Keep at most `size` plans."""
+    def __init__(self, *, size: int = 2_048, uses_tallies: bool = True) -> None:
+        """Keep at most `size` plans; count from tallies where the database keeps them."""
+        self.uses_tallies = uses_tallies
         self.cache: PlanCache[Plan] = PlanCache(size)
         self._operations: OrderedDict[Hashable, Operation] = OrderedDict()
         self._anchors: dict[Hashable, object] = {}
@@ -170,7 +171,9 @@ class Compiler:
         if operation.node.operation is not OperationType.QUERY or query is None:
             message = "only queries are compiled as a whole; the payload of a mutation is compiled where it is answered"
             raise TypeError(message)
-        build = Build(schema, operation.fragments, variables, rights, self._types(schema))
+        build = Build(
+            schema, operation.fragments, variables, rights, self._types(schema), uses_tallies=self.uses_tallies
+        )
         roots: list[tuple[str, bytes | None]] = []
         others: list[str] = []
         columns: list[ColumnElement[Any]] = []
@@ -250,6 +253,7 @@ def _made(
         dict(build.levels),
         dict(build.alike),
         anchor,
+        tuple(build.sources),
     )
 
 

@@ -5,6 +5,7 @@ And the one place that names the tenant on every table.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from cityloom.graph.bound.bindings import Annotation, BoundType, Entity, Plain
 from cityloom.graph.compiler.refusals import SelectionTooLarge, TextRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from graphql import FragmentDefinitionNode, GraphQLSchema
     from sqlalchemy import FromClause, SQLColumnExpression
@@ -66,15 +67,18 @@ class Build:
         variables: Mapping[str, Any],
         rights: Rights,
         bound_types: Mapping[Any, list[BoundType]],
+        *,
+        uses_tallies: bool = True,
     ) -> None:
         self.schema, self.fragments, self.variables, self.rights = schema, fragments, variables, rights
-        self.bound_types = bound_types
+        self.bound_types, self.uses_tallies = bound_types, uses_tallies
         self.getters: dict[str, Getter] = {}
         self.patches: list[Patch] = []
         self.preparations: list[Preparation] = []
         self.permissions: dict[str, Scope | None] = {}
         self.levels: dict[str, FieldAccess] = {}
         self.alike: dict[tuple[str, str], bool] = {}
+        self.sources: list[tuple[str, str]] = []
         self.cost = 0
         self._aliases: dict[str, int] = {}
         self._fields = 0
@@ -116,6 +120,17 @@ class Build:
         key = f"!{len(self.preparations)}"
         self.preparations.append(Preparation(key, work_out))
         return key
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """What is begun in the block is forgotten where it raises."""
+        prepared, shared = len(self.preparations), dict(self._shared)
+        try:
+            yield
+        except Exception:
+            del self.preparations[prepared:]
+            self._shared = shared
+            raise
 
     # Tables
 
@@ -159,7 +174,7 @@ class Build:
     def _scope(self, bound: BoundType, alias: Entity) -> list[ColumnElement[bool]]:
         if bound.read is None:
             return []
-        table = alias.table if isinstance(alias, _Columns) else selectable(alias)
+        table = selectable(alias)
         found = [*self._held(bound, bound.read, alias), *self._guarded(bound, bound.read, alias)]
         return [_no_row(table) if isinstance(condition, False_) else condition for condition in found]
 
@@ -199,7 +214,7 @@ class Build:
             ways.append(reach.caller(getattr(alias, rule.owner.key)))
         if rule.rows is not None:
             copy = visitors.cloned_traverse(rule.rows(alias, reach), {}, {})
-            table = alias.table if isinstance(alias, _Columns) else selectable(alias)
+            table = selectable(alias)
             # What another table says of the row's place holds whether or not the caller may read that table.
             self._confine(copy, (table,), is_scoped=False)
             ways.append(copy)
@@ -226,7 +241,7 @@ class Build:
                 conditions += self._tenant(table)
                 bounds = self.bound_types.get(table.element if isinstance(table, Alias) else table, [])
                 if is_scoped and len(bounds) == 1:
-                    conditions += self._scope(bounds[0], _Columns(table, bounds[0].model))
+                    conditions += self._scope(bounds[0], Columns(table, bounds[0].model))
             element._where_criteria += tuple(conditions)  # noqa: SLF001 - the copy is ours
             if own and element._auto_correlate:  # noqa: SLF001 - the copy is ours
                 # By itself SQLAlchemy sees only the select directly around, and would repeat tables from further out.
@@ -285,7 +300,7 @@ class _Reach:
         return account_id == self.build.shared("account", lambda _v, principal: principal.account_id, sa.Uuid())
 
 
-class _Columns:
+class Columns:
     """A plain table in place of an ORM alias: attributes are columns by the model's names."""
 
     def __init__(self, table: FromClause, model: type[Any]) -> None:
@@ -309,8 +324,8 @@ def _tables(source: FromClause) -> Iterable[FromClause]:
 
 
 def selectable(alias: Entity) -> FromClause:
-    """The table alias below an ORM alias."""
-    found: FromClause = inspect(alias).selectable
+    """The table alias below an ORM alias, or in place of one."""
+    found: FromClause = alias.table if isinstance(alias, Columns) else inspect(alias).selectable
     return found
 
 

@@ -43,6 +43,7 @@ class Plan:
 
     `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
     not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
+    `sources` say which table each aggregate is counted from.
     """
 
     sql: str | None
@@ -56,6 +57,7 @@ class Plan:
     levels: Mapping[str, FieldAccess]
     alike: Mapping[tuple[str, str], bool]
     anchor: object = None
+    sources: tuple[tuple[str, str], ...] = ()
 
     def fits(self, rights: Rights) -> bool:
         """Whether compiling for these rights would make this very plan.

@@ -23,7 +23,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_key, tenant_foreign_key
 from cityloom.core.sealed import SEALED
+from cityloom.core.tallies import tally
 from cityloom.modules.cases.flow import LIGHTS
+from cityloom.modules.cases.measures import MEASURES
 
 SOURCES = ("SNAP", "GRID", "HOTLINE", "MAILBOX", "WEB", "MEDIA", "DEVICE", "DATA", "SYSTEM")
 PRIORITIES = ("LOW", "NORMAL", "HIGH", "URGENT")
@@ -276,6 +278,23 @@ class Case(AreaScoped, TenantTable, Base):
     entry_count: Mapped[int] = mapped_column(default=0, server_default="0")
     version: Mapped[int] = mapped_column(default=1, server_default="1")
     changed_at: Mapped[datetime]
+
+
+#: Closed cases by words, and by whose they were with what is summed of them: a board of all years adds them to the open
+#: ones, which are few. By matter there would be half as many rows as cases.
+CLOSED_CASES = tally(
+    "case_tallies",
+    Case,
+    by=(Case.light, Case.state, Case.source, Case.priority, Case.level),
+    rows={Case.is_open: False},
+)
+CLOSED_BY_DEPARTMENT = tally(
+    "case_department_tallies",
+    Case,
+    by=(Case.department_id, Case.light, Case.state),
+    rows={Case.is_open: False},
+    measures=MEASURES,
+)
 
 
 class CaseStep(TenantTable, Base):

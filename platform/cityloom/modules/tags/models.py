@@ -1,7 +1,7 @@
 """Tables of tags: the catalogue, its rules, who has which tag in which period, and how far changes were reviewed.
 
-Who has a tag now is counted in an index alone, for a city by tag and for a grid by area: see the two indexes of
-`resident_tags` that hold current assignments only.
+How many have a tag now is tallied; where a question goes beyond the tally, it is counted in an index alone: see the two
+indexes of `resident_tags` that hold current assignments only.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import AreaScoped, Base, TenantTable, area_foreign_key, tenant_foreign_key
+from cityloom.core.tallies import tally
 from cityloom.modules.registry.models import Tracked, one_of
 
 TAG_CLASSES = ("IDENTITY", "SERVICE", "BEHAVIOUR")
@@ -139,6 +140,15 @@ class ResidentTag(AreaScoped, TenantTable, Base):
     ended_at: Mapped[datetime | None]
     ended_by_id: Mapped[UUID | None]
     ending: Mapped[str | None]
+
+
+#: Who has which tag now.
+CURRENT_TAGS = tally(
+    "resident_tag_tallies",
+    ResidentTag,
+    by=(ResidentTag.tag_id, ResidentTag.sensitivity, ResidentTag.source),
+    rows={ResidentTag.ended_at: None},
+)
 
 
 class TagReview(TenantTable, Base):

@@ -2,6 +2,7 @@
 -- as: one grid
 -- cost: at most 1000 rows; 6 parameters
 -- right: paper.house.read: 1 area(s)
+-- counted: houseStats: from houses
 
 WITH ctx AS MATERIALIZED (
        SELECT set_config('app.tenant_id'
@@ -32,7 +33,7 @@ WITH ctx AS MATERIALIZED (
                                         AND houses__1.area_path >= CAST($3 AS varchar)
                                         AND houses__1.area_path < CAST($4 AS varchar)
                                       GROUP BY houses__1.use, houses__1.district_id
-                                      ORDER BY count(*) DESC
+                                      ORDER BY count DESC
                                              , houses__1.use
                                              , houses__1.district_id
                                       LIMIT 1000) AS counted__1) AS groups__1) AS text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from enum import Enum
+from typing import Any
 
 import strawberry
 from sqlalchemy import ARRAY, ColumnElement, SQLColumnExpression, String, case, cast, func, literal, select
@@ -64,6 +65,23 @@ def open_on(area: type[m.Area], day: ColumnElement[date] | None = None) -> Colum
 def end_of(path: SQLColumnExpression[str]) -> ColumnElement[str]:
     """The first path after a subtree, in SQL: see `core.principal.subtree`."""
     return func.left(path, -1, type_=String(collation="C")) + literal("/", String(collation="C"))
+
+
+def area_at(path: ColumnElement[str]) -> ColumnElement[Any]:
+    """The id of the area at a path: counting by paths is done in an index alone, which holds no area's id."""
+    area = aliased(m.Area)
+    return select(area.id).where(area.path == path).scalar_subquery()
+
+
+def area_above(path: ColumnElement[str], depth: int) -> ColumnElement[str]:
+    """The path of the area of a depth that a path lies in; null where it lies above that."""
+    text = String(collation="C")
+    labels: list[Any] = [func.split_part(path, ".", at) for at in range(1, depth + 1)]
+    whole: Any = func.nullif(func.split_part(path, ".", depth + 1), "")
+    dot = literal(".", text)
+    for label in reversed(labels):
+        whole = label.concat(dot).concat(whole)
+    return whole.concat(dot).collate("C")  # type: ignore[no-any-return] # a chain of SQL functions
 
 
 def below(area: type[m.Area], other: type[m.Area]) -> ColumnElement[bool]:

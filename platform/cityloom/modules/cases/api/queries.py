@@ -8,24 +8,23 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Date, Integer, and_, cast, func, literal_column, or_, select
-from sqlalchemy import case as when
+from sqlalchemy import ColumnElement, Date, Integer, and_, cast, func, literal_column, or_, select, true
 from sqlalchemy.orm import aliased
 
 from cityloom.core.work import Works
 from cityloom.graph import bound as b
 from cityloom.graph.context import GraphContext
-from cityloom.modules.areas.api.shapes import end_of
+from cityloom.modules.areas.api.shapes import area_at, end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases import service
 from cityloom.modules.cases.api.boards import TIMES
 from cityloom.modules.cases.api.shapes import Case, CaseTask, CaseTracking, Matter, Workflow
+from cityloom.modules.cases.measures import MEASURES, is_open
 from cityloom.modules.cases.service.sampling import digest
 from cityloom.modules.cases.settings import stated_settings
 
 _METRES_PER_DEGREE = 111_195.0
-_SATISFIED = 4
 #: China's civil time as a span: with the zone's name each of a month's rows would look its history up.
 _CIVIL: Any = literal_column("INTERVAL '8 hours'")
 
@@ -36,7 +35,7 @@ def within(
 ) -> ColumnElement[bool]:
     """Rows in an area."""
     if area is None:
-        return row.area_id.is_not(None)
+        return true()
     top = aliased(AreaModel)
     low: Any = select(top.path).where(top.id == area).scalar_subquery()
     high: Any = select(end_of(top.path)).where(top.id == area).scalar_subquery()
@@ -148,10 +147,6 @@ def sized(arguments: dict[str, Any], _principal: object, _services: object) -> d
     return {**arguments, "size": min(max(arguments.get("size") or 20, 1), 100)}
 
 
-def _one(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return when((condition, 1), else_=0)
-
-
 @b.output_type(description="What the return visits of a drawn sample say of all closed cases of a period.")
 class CaseSampleResult:
     """See `service.SampleResult`."""
@@ -227,7 +222,7 @@ class CasesQuery:
             "LIGHT": b.dimension(m.Case.light, "By colour."),
             "STATE": b.dimension(m.Case.state, "By the state's code."),
             "MATTER": b.dimension(m.Case.matter_id, "By matter.", tag="matr"),
-            "AREA": b.dimension(m.Case.area_id, "By the area that they lie in directly.", tag="area"),
+            "AREA": b.dimension(m.Case.area_path, "By the area that they lie in directly.", tag="area", shown=area_at),
             "DEPARTMENT": b.dimension(m.Case.department_id, "By the department that has them in hand.", tag="dept"),
             "SOURCE": b.dimension(m.Case.source, "By how they came in."),
             "PRIORITY": b.dimension(m.Case.priority, "By priority."),
@@ -241,19 +236,7 @@ class CasesQuery:
                 "By the day on which they were reported.",
             ),
         },
-        sums={
-            "open": lambda case: _one(case.is_open),
-            "overdue": lambda case: _one(case.breached_at.is_not(None)),
-            "late": lambda case: _one(case.was_late),
-            "reopened": lambda case: _one(case.reopen_count > 0),
-            "responded": lambda case: _one(case.response_seconds.is_not(None)),
-            "response_seconds": m.Case.response_seconds,
-            "closed": lambda case: _one(case.closure_seconds.is_not(None)),
-            "closure_seconds": m.Case.closure_seconds,
-            "rated": lambda case: _one(case.satisfaction.is_not(None)),
-            "satisfied": lambda case: _one(func.coalesce(case.satisfaction, 0) >= _SATISFIED),
-            "satisfaction_points": m.Case.satisfaction,
-        },
+        sums={"open": is_open, **MEASURES},
         figures=TIMES,
         narrow=within,
     )

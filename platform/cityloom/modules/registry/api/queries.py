@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
-from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Text, Uuid, func, or_, select, union_all
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, Select, Text, Uuid, func, or_, select, true, union_all
 from sqlalchemy.orm import aliased
 
 from cityloom.core.database import AreaScoped
 from cityloom.graph import bound as b
-from cityloom.modules.areas.api.shapes import end_of
+from cityloom.modules.areas.api.shapes import area_at, end_of
 from cityloom.modules.areas.models import Area as AreaModel
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.api.custom import CustomField, of_thing
@@ -39,7 +39,7 @@ def within(
 ) -> ColumnElement[bool]:
     """Rows in an area."""
     if area is None:
-        return row.area_id.is_not(None)
+        return true()
     top = aliased(AreaModel)
     low: Any = select(top.path).where(top.id == area).scalar_subquery()
     high: Any = select(end_of(top.path)).where(top.id == area).scalar_subquery()
@@ -104,12 +104,6 @@ async def _recognised(given: dict[str, Any], principal: Principal, services: dic
     if wanted.phone is not None:
         await note_phone(wanted.phone, principal, services)
     return {**given, "wanted": wanted}
-
-
-def area_at(path: ColumnElement[str]) -> ColumnElement[Any]:
-    """The id of the area at a path: counting by paths is done in an index alone, which holds no area's id."""
-    area = aliased(AreaModel)
-    return select(area.id).where(area.path == path).scalar_subquery()
 
 
 @b.query(module="registry")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from sqlalchemy import ColumnElement, String, func, literal, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import aliased
 
 from cityloom.graph import bound as b
-from cityloom.modules.registry.api.queries import area_at, within
+from cityloom.modules.areas.api.shapes import area_above, area_at
+from cityloom.modules.registry.api.queries import within
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags.api.shapes import ResidentTag, Tag, TagRule
 
@@ -30,17 +30,6 @@ def _now(
     return found & row.tag_id.in_(select(tag.id).where(tag.code == func.any(codes)))
 
 
-def _above(path: ColumnElement[str], *, depth: int) -> ColumnElement[str]:
-    """The path of the area of a depth that a path lies in; null where it lies above that."""
-    text = String(collation="C")
-    labels: list[Any] = [func.split_part(path, ".", at) for at in range(1, depth + 1)]
-    whole: Any = func.nullif(func.split_part(path, ".", depth + 1), "")
-    dot = literal(".", text)
-    for label in reversed(labels):
-        whole = label.concat(dot).concat(whole)
-    return whole.concat(dot).collate("C")  # type: ignore[no-any-return] # a chain of SQL functions
-
-
 @b.query(module="tags")
 class TagQuery:
     """The catalogue of tags, its rules, and who has which tag, counted."""
@@ -50,13 +39,17 @@ class TagQuery:
     tag_rules: b.Connection[TagRule] = b.root_connection(TagRule, "The rules that decide who has a tag.")
     tag_stats: list[b.Group] = b.root_aggregate(
         ResidentTag,
-        "Residents with tags, counted: each once for each tag that they have now. Of a sensitive tag, small counts are"
-        " not told.",
+        "Residents with tags, counted: each once for each tag that they have now. Of sensitive tags, small counts are"
+        " not told, nor those that they could be worked out from; to who may not see residents, no small count is.",
         by={
             "TAG": b.dimension(m.ResidentTag.tag_id, "By tag.", tag="ctag"),
             "SOURCE": b.dimension(m.ResidentTag.source, "By who or what assigned it."),
             "AREA": b.dimension(
-                m.ResidentTag.area_path, "By the area that they live in directly.", tag="area", shown=area_at
+                m.ResidentTag.area_path,
+                "By the area that they live in directly.",
+                tag="area",
+                shown=area_at,
+                rolled=area_above,
             ),
             **{
                 f"AREA_DEPTH_{depth}": b.dimension(
@@ -64,7 +57,8 @@ class TagQuery:
                     f"By the area of depth {depth} that they live in: see `Area.depth`. Null for who lives above it.",
                     tag="area",
                     shown=area_at,
-                    rolled=partial(_above, depth=depth),
+                    depth=depth,
+                    rolled=area_above,
                 )
                 for depth in _DEPTHS
             },

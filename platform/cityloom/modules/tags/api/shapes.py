@@ -85,7 +85,7 @@ class TagRule(b.Node):
             m.ResidentTag.sensitivity,
             GUARDED,
             area=m.ResidentTag.area_path,
-            suppression=b.Suppression(("SENSITIVE",), _smallest),
+            suppression=b.Suppression(("SENSITIVE",), _smallest, unless="registry.resident.read"),
         ),
     ),
     orderings={"ASSIGNED": (m.ResidentTag.assigned_at,)},
