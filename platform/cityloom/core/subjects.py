@@ -1,7 +1,8 @@
 """People whose data are stored (个人信息主体): which tables they are, and what each slice holds of them.
 
 A table of people derives from `Person`. Whoever holds something of them says so in the manifest (`Module.holdings`), so
-that export and erasure know of it; a test walks all columns that name a person and demands it.
+that export and erasure know of it; a test walks all columns that name a person and demands it. What is kept of rows that
+were read (files, results, bodies) is found by no column: whoever keeps it notes of which rows it tells (`Copies`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,23 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from sqlalchemy import text
+
 from cityloom.core.database import Base
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
     from uuid import UUID
 
+    from sqlalchemy import ColumnElement, Table
     from sqlalchemy.orm import Mapped
 
     from cityloom.core.text import Text
+    from cityloom.core.work import Work
+
+_ERASURES = "hashtextextended('cityloom.erasures:' || :tenant, 0)"
+_KEEPING = text(f"SELECT pg_advisory_xact_lock_shared({_ERASURES})")
+_ERASING = text(f"SELECT pg_advisory_xact_lock({_ERASURES})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +90,9 @@ class Holding:
     """What a slice holds of people in one table.
 
     `column` names the person: by their id, or by the id of their account where `by_account`; where the table holds
-    things of several kinds of people, `tag_column` tells which. `cleared` gives a value, or a function of the row's id,
-    for each column that is cleared. `reason` is told to the person in their export.
+    things of several kinds of people, `tag_column` tells which. Where more is needed to find the rows than that column,
+    `rows` says which are the person's. `cleared` gives a value, or a function of the row's id, for each column that is
+    cleared. `hidden` columns are not told in the person's export, and `reason` is.
     """
 
     table: str
@@ -95,3 +105,32 @@ class Holding:
     by_account: bool = False
     cleared: Mapping[str, Any | Callable[[UUID], Any]] = field(default_factory=dict, hash=False)
     hidden: frozenset[str] = frozenset()
+    rows: Callable[[Table, Person], ColumnElement[bool]] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """What a slice keeps of rows that were read: files, results, bodies.
+
+    `withdraw(work, ids)` takes back whatever tells of one of the rows with these ids, which were destroyed, and answers
+    how many; `name` is what the certificate of the erasure calls them.
+    """
+
+    name: str
+    title: Text
+    withdraw: Callable[[Work, Collection[UUID]], Awaitable[int]]
+
+
+def erasable_tables(holdings: Iterable[Holding]) -> frozenset[str]:
+    """The tables of which rows are destroyed when somebody is erased."""
+    return frozenset(one.table for one in holdings if one.fate is not Fate.KEEP)
+
+
+async def hold_off_erasures(work: Work) -> None:
+    """Let nobody be erased from here to the end of the work: whoever is next finds what is kept by then."""
+    await work.session.execute(_KEEPING, {"tenant": str(work.tenant_id)})
+
+
+async def begin_erasure(work: Work) -> None:
+    """Wait for those who are about to keep what they have read; until the end of the work nobody else begins."""
+    await work.session.execute(_ERASING, {"tenant": str(work.tenant_id)})

@@ -9,15 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cityloom.core.module import Module, Retention
-    from cityloom.core.subjects import Holding
+    from cityloom.core.subjects import Copies, Holding
     from cityloom.core.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectCatalogue:
-    """Holdings from low slices to high, and kinds of retention by name."""
+    """Holdings and copies from low slices to high, and kinds of retention by name."""
 
     holdings: tuple[Holding, ...]
+    copies: tuple[Copies, ...]
     retentions: dict[str, Retention]
 
     @classmethod
@@ -26,6 +27,7 @@ class SubjectCatalogue:
         known = tuple(modules)
         return cls(
             tuple(holding for module in known for holding in module.holdings),
+            tuple(one for module in known for one in module.copies),
             {one.name: one for module in known for one in module.retentions},
         )
 

@@ -66,9 +66,13 @@ class Build:
         variables: Mapping[str, Any],
         rights: Rights,
         bound_types: Mapping[Any, list[BoundType]],
+        *,
+        telling: frozenset[str] = frozenset(),
     ) -> None:
+        """Objects of the tables in `telling` say in the answer which rows they are; see `telling.TELLS`."""
         self.schema, self.fragments, self.variables, self.rights = schema, fragments, variables, rights
         self.bound_types = bound_types
+        self.telling, self.tells = telling, False
         self.getters: dict[str, Getter] = {}
         self.patches: list[Patch] = []
         self.preparations: list[Preparation] = []

@@ -42,7 +42,8 @@ class Plan:
     """One operation for one contract, one kind of caller and one shape of variables.
 
     `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
-    not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
+    not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows. Where it
+    `tells`, the answer says which rows are in it and has to be rid of that (`telling.taken_out`).
     """
 
     sql: str | None
@@ -56,6 +57,7 @@ class Plan:
     levels: Mapping[str, FieldAccess]
     alike: Mapping[tuple[str, str], bool]
     anchor: object = None
+    tells: bool = False
 
     def fits(self, rights: Rights) -> bool:
         """Whether compiling for these rights would make this very plan.
