@@ -1,20 +1,25 @@
-"""What is kept of an export outlives the city's keys and not the people in it."""
+"""What is kept of what was read, files and bodies, outlives the city's keys and not the people in it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 
 from cityloom.core.crypto import LEAD
 from cityloom.core.ids import decode_id
+from cityloom.events.sequencer import Sequencer
 from cityloom.exports import service
 from cityloom.exports.models import Export, ExportContent
 from cityloom.files.store import FileStore
 from cityloom.privacy import service as privacy
 from cityloom.privacy.models import KeyRotation
 from cityloom.tenancy.models import TenantDataKey
+from cityloom.tenancy.system import system_principal
+from cityloom.webhooks.fanout import Fanout
+from cityloom.webhooks.models import WebhookDelivery
+from cityloom.webhooks.shaping import shaper_of
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -132,6 +137,45 @@ async def test_what_is_made_during_an_erasure_is_begun_again(city: ExportCity) -
     await city.exporter.run_due()
     assert await state(city, made) == "READY"
     assert "李雷".encode() not in (await city.fetch(ADMIN, made)).content
+
+
+async def test_bodies_that_tell_of_somebody_erased_are_erased_and_sent_no_more(city: ExportCity) -> None:
+    works = city.platform.works
+    await Sequencer(works).drain(city.id)
+    for document in ("query ($subject: ID!) { node(id: $subject) { ... on Resident { name household { number } } } }", None):
+        values = {"url": "https://hooks.example.com/in", "events": ["registry.resident.*"], "document": document}
+        await city.mutate(ADMIN, "webhookEndpointCreate", values, "... on WebhookEndpointCreated { id }")
+    person, _ = await resident(city, "韩梅梅"), await resident(city, "李雷")
+    await collect(city)
+    async with works.begin(system_principal(city.id)) as work:
+        # One of them was accepted, the later ones wait.
+        accepted = update(WebhookDelivery).where(WebhookDelivery.order_key == decode_id(person, city.id, "resd"))
+        await work.session.execute(accepted.values(state="DELIVERED", finished_at=work.now()))
+    await city.mutate(ADMIN, "residentChange", {"id": person, "name": "韩梅"}, "... on Resident { id }")
+    await collect(city)
+    assert (await erase(city, person))["webhook_deliveries"] == 2
+    document = """{ webhookEndpoints { nodes { id document deliveries(first: 50) { nodes {
+      id state bodyErasedAt content { body } eventType } } } } }"""
+    endpoints = {one["document"] is not None: one for one in (await city.data(ADMIN, document))["nodes"]}
+    shaped, plain = (endpoints[has_document]["deliveries"]["nodes"] for has_document in (True, False))
+    told = [(one["eventType"].split(".")[2], one["state"], one["content"] is None) for one in shaped]
+    assert told == [("created", "DELIVERED", True), ("created", "DUE", False), ("changed", "WITHDRAWN", True)]
+    assert all((one["bodyErasedAt"] is not None) is (one["content"] is None) for one in (*shaped, *plain))
+    assert "李雷" in shaped[1]["content"]["body"]
+    # Without a document a body tells of ids alone, and stays.
+    assert len(plain) == 3
+    assert not [one for one in plain if "韩梅" in one["content"]["body"] or "李雷" in one["content"]["body"]]
+    replay = {"id": endpoints[True]["id"], "deliveryIds": [shaped[0]["id"]]}
+    refused = await city.mutate(ADMIN, "webhookEndpointReplay", replay, "... on WebhookEndpoint { id }")
+    assert refused["reason"] == "NOTHING_TO_REPLAY"
+
+
+async def collect(city: ExportCity) -> None:
+    """Bring what has happened into deliveries."""
+    await Sequencer(city.platform.works).drain(city.id)
+    fanout = Fanout(city.platform.works, shaper_of(city.platform.works.services))
+    while (await fanout.advance(city.id)).is_behind:
+        pass
 
 
 async def file_of(city: ExportCity, export_id: str) -> UUID:

@@ -1,0 +1,76 @@
+"""A kept result goes with the people in it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from cityloom.core.ids import decode_id
+from cityloom.core.subjects import hold_off_erasures
+from cityloom.reports.models import ReportSnapshot
+from cityloom.tenancy.system import system_principal
+
+if TYPE_CHECKING:
+    from cityloom.testing.exports import ExportCity
+
+ADMIN = "city_administrator"
+PEOPLE = """query ($name: String! = "") { residents(where: { name: { prefix: $name } }) { nodes { sex } } }"""
+AREAS = "{ areas { nodes { code residentCount } } }"
+ROWS = "query ($id: ID!) { reportSnapshotResult(id: $id) { rows { key } } }"
+SHOWN = "query ($id: ID!) { reportSnapshot(id: $id) { rowCount withdrawnAt values } }"
+
+
+async def taken(city: ExportCity, code: str, document: str, values: dict[str, Any] | None = None) -> str:
+    """The id of a snapshot of a new report."""
+    stated = {"code": code, "titleZh": "人口", "titleEn": "People", "document": document}
+    report = (await city.mutate(ADMIN, "reportCreate", stated, "... on Report { id }"))["id"]
+    made = await city.mutate(
+        ADMIN, "reportSnapshotTake", {"id": report, "values": values or {}}, "... on ReportSnapshot { id }"
+    )
+    return str(made["id"])
+
+
+async def resident(city: ExportCity, name: str) -> str:
+    values = {"householdId": city.twin.ids["Household"][0], "name": name}
+    return str(await city.twin.make("residentCreate", values, "Resident"))
+
+
+async def erased(city: ExportCity, resident_id: str) -> dict[str, Any]:
+    given = {"id": resident_id, "reason": "申请 2026-9"}
+    counts: dict[str, Any] = (await city.mutate(ADMIN, "subjectErase", given, "... on Erasure { counts }"))["counts"]
+    return counts
+
+
+async def test_snapshots_that_tell_of_somebody_erased_are_withdrawn_and_no_others(city: ExportCity) -> None:
+    person = await resident(city, "韩梅梅")
+    telling = await taken(city, "keep_people", PEOPLE, {"name": "韩梅"})
+    others = await taken(city, "keep_areas", AREAS)
+    assert len((await city.data(ADMIN, ROWS, {"id": telling}))["rows"]) == 1
+    assert (await erased(city, person))["report_snapshots"] == 1
+    answer = (await city.twin.send(ADMIN, ROWS, {"id": telling})).json()
+    told = answer["errors"][0]["extensions"]
+    assert (told["code"], told["reason"]) == ("INVALID_STATE", "SNAPSHOT_WITHDRAWN")
+    # That it was taken stays, and how large it was; the values that it was asked with may name the person.
+    left = await city.data(ADMIN, SHOWN, {"id": telling})
+    assert (left["rowCount"], left["withdrawnAt"] is not None, left["values"]) == (1, True, {})
+    async with city.work() as work:
+        row = await work.session.get_one(ReportSnapshot, (city.id, decode_id(telling, city.id, "rsnp")))
+        assert row.content is None
+    assert (await city.data(ADMIN, ROWS, {"id": others}))["rows"]
+    log = '{ auditRecords(where: { action: { eq: "reports.snapshot.withdraw" } }) { nodes { object { id } } } }'
+    assert len((await city.data(ADMIN, log))["nodes"]) == 1
+
+
+async def test_an_erasure_waits_for_what_is_being_kept(city: ExportCity) -> None:
+    """Whoever has read and not yet kept what they read is found by the erasure all the same."""
+    person = await resident(city, "李雷")
+    async with city.platform.works.begin(system_principal(city.id)) as keeping:
+        await hold_off_erasures(keeping)
+        erasing = asyncio.create_task(erased(city, person))
+        locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        connection = await keeping.connection()
+        async with asyncio.timeout(20):
+            while not await connection.fetchval(locks):
+                await asyncio.sleep(0)
+        assert not erasing.done()
+    assert (await erasing)["residents"] == 1
