@@ -158,6 +158,8 @@ def _resolved(
     path: tuple[str, ...],
 ) -> ColumnElement[Any]:
     columns: Columns = [(f"c{at}", getattr(alias, column.key)) for at, column in enumerate(binding.needs)]
+    if binding.found is not None:
+        columns.append(("found", build.secure(binding.found(alias), alias)))
     patch = Patch(path, resolve=binding.resolve, row=row_reader(binding.needs), complete=completer(build, field, nodes))
     return _patched(build, patch, columns)
 
