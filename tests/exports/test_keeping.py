@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import func, select, text, update
 
-from cityloom.core.crypto import LEAD
 from cityloom.core.ids import decode_id
 from cityloom.events.sequencer import Sequencer
 from cityloom.exports import service
 from cityloom.exports.models import Export, ExportContent
 from cityloom.files.store import FileStore
-from cityloom.privacy import service as privacy
-from cityloom.privacy.models import KeyRotation
-from cityloom.tenancy.models import TenantDataKey
 from cityloom.tenancy.system import system_principal
+from cityloom.testing.rotation import rotate
 from cityloom.webhooks.fanout import Fanout
 from cityloom.webhooks.models import WebhookDelivery
 from cityloom.webhooks.shaping import shaper_of
@@ -58,30 +55,12 @@ async def erase(city: ExportCity, resident_id: str) -> dict[str, Any]:
     return counts
 
 
-async def rotate(city: ExportCity) -> None:
-    """Change the city's keys from beginning to end; the old ones are gone afterwards."""
-    async with city.work() as work:
-        await privacy.start_rotation(work)
-    for _ in range(3):
-        city.clock.advance(seconds=LEAD.total_seconds())
-        done = 1
-        while done:
-            async with city.work() as work:
-                done = await privacy.carry_on(work)
-    async with city.work() as work:
-        newest = select(KeyRotation).order_by(KeyRotation.id.desc()).limit(1)
-        assert (await work.session.scalars(newest)).one().finished_at is not None
-        query = select(TenantDataKey.destroyed_at, TenantDataKey.generation).order_by(TenantDataKey.generation)
-        keys = (await work.session.execute(query)).all()
-        assert [key.destroyed_at is None for key in keys] == [False, False, True, True]
-
-
 async def test_a_file_from_before_a_rotation_is_the_same_after_it(city: ExportCity) -> None:
     made = await asked(city, PEOPLE)
     await city.exporter.run_due()
     before = await city.fetch(ADMIN, made)
     assert before.status_code == 200
-    await rotate(city)
+    await rotate(city.platform.works, city.clock, city.id)
     after = await city.fetch(ADMIN, made)
     assert (after.status_code, after.content) == (200, before.content)
 
