@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from cityloom.core.text import Text
     from cityloom.core.work import Work
 
+    #: Ends, in the work's transaction, what stands on the consent of a person, locked, to the purpose with this id.
+    ConsentEnds = Callable[[Work, "Person", UUID], Awaitable[None]]
+
 _ERASURES = "hashtextextended('cityloom.erasures:' || :tenant, 0)"
 _KEEPING = text(f"SELECT pg_advisory_xact_lock_shared({_ERASURES})")
 _ERASING = text(f"SELECT pg_advisory_xact_lock({_ERASURES})")

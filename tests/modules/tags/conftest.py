@@ -14,6 +14,7 @@ from cityloom.events.sequencer import Sequencer
 from cityloom.modules.registry import service as registry
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags import service
+from cityloom.privacy import service as privacy
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -74,6 +75,21 @@ class Street:
                 await service.assign_tag(work, resident_id=self.people[person].id, tag_id=self.tags[code].id, **more)
                 for code in codes
             ]
+
+    async def purposes(self, *codes: str) -> None:
+        """Purposes of the register that people consent to."""
+        async with self.works.begin(self.tree.administrator) as work:
+            for code in codes:
+                await privacy.create_purpose(
+                    work,
+                    code=code,
+                    title_zh=code,
+                    title_en=code,
+                    basis="CONSENT",
+                    fields=[],
+                    daily_quota=5,
+                    lasts_minutes=30,
+                )
 
     async def publish(self, code: str, definition: dict[str, Any]) -> m.TagRule:
         """Give a tag, made where it is needed, a rule that is applied at once."""

@@ -1,6 +1,6 @@
 """What can be done in privacy."""
 
-from cityloom.privacy.service.consents import consent_of, record_consent
+from cityloom.privacy.service.consents import consent_of, give_consents, record_consent, who_consents
 from cityloom.privacy.service.disclosures import disclose, note_search, unmask
 from cityloom.privacy.service.erasure import erase, erase_person, note_erasures, reapply
 from cityloom.privacy.service.export import begin_export, export_rows
@@ -18,6 +18,7 @@ __all__ = [
     "erase",
     "erase_person",
     "export_rows",
+    "give_consents",
     "lift_hold",
     "note_erasures",
     "note_search",
@@ -27,5 +28,6 @@ __all__ = [
     "start_rotation",
     "state_purpose",
     "unmask",
+    "who_consents",
     "withdraw_purpose",
 ]

@@ -17,6 +17,7 @@ from cityloom.modules.tags import models as m
 from cityloom.modules.tags.api.words import TagClass, TagEnding, TagSensitivity, TagSource
 from cityloom.modules.tags.permissions import GUARDED, READ
 from cityloom.modules.tags.settings import settings_of
+from cityloom.privacy.api.shapes import PrivacyPurpose
 
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
@@ -49,6 +50,7 @@ class Tag(b.Node):
         m.Tag.validity_days, "How long it is valid where nothing else is said, in days; null: until it is withdrawn."
     )
     needs_consent: bool = b.column(m.Tag.needs_consent, "Whether the resident has to consent to having it.")
+    purpose: PrivacyPurpose | None = b.one(m.Tag.purpose_id, "What they consent to; null where no consent is needed.")
     rule: TagRule | None = b.one(
         lambda tag, rule: rule.tag_id == tag.id, "The rule that decides who has it; null where people do."
     )
@@ -101,7 +103,9 @@ class ResidentTag(b.Node):
     valid_until: date | None = b.column(
         m.ResidentTag.valid_until, "The first day on which it is not valid any more; null: until it is withdrawn."
     )
-    has_consent: bool = b.column(m.ResidentTag.has_consent, "Whether the resident has consented to it.")
+    has_consent: bool = b.column(
+        m.ResidentTag.has_consent, "Whether it was assigned on the resident's consent: the ledger has it, see `consents`."
+    )
     assigned_by: Account | None = b.one(
         m.ResidentTag.assigned_by_id, "Who assigned it; null for rules and API clients.", filterable=False
     )
