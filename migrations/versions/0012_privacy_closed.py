@@ -38,7 +38,9 @@ _CONTENTS = {
 _CHANGED = ("exports", "report_snapshots", "webhook_deliveries", "residents", *_CONTENTS)
 
 _READY = "UPDATE exports SET file_id = id, expires_at = now() WHERE state = 'READY'"
-_SNAPSHOTS = "INSERT INTO report_snapshot_contents (tenant_id, id, row_id) SELECT tenant_id, id, tenant_id FROM report_snapshots"
+_SNAPSHOTS = (
+    "INSERT INTO report_snapshot_contents (tenant_id, id, row_id) SELECT tenant_id, id, tenant_id FROM report_snapshots"
+)
 _BODIES = """
 INSERT INTO webhook_delivery_contents (tenant_id, id, row_id)
 SELECT tenant_id, id, tenant_id FROM webhook_deliveries WHERE position('"selection":'::bytea IN body) > 0

@@ -121,7 +121,10 @@ async def test_what_is_made_during_an_erasure_is_begun_again(city: ExportCity) -
 async def test_bodies_that_tell_of_somebody_erased_are_erased_and_sent_no_more(city: ExportCity) -> None:
     works = city.platform.works
     await Sequencer(works).drain(city.id)
-    for document in ("query ($subject: ID!) { node(id: $subject) { ... on Resident { name household { number } } } }", None):
+    for document in (
+        "query ($subject: ID!) { node(id: $subject) { ... on Resident { name household { number } } } }",
+        None,
+    ):
         values = {"url": "https://hooks.example.com/in", "events": ["registry.resident.*"], "document": document}
         await city.mutate(ADMIN, "webhookEndpointCreate", values, "... on WebhookEndpointCreated { id }")
     person, _ = await resident(city, "韩梅梅"), await resident(city, "李雷")

@@ -89,7 +89,7 @@ class Module:
     """One slice: its words, what it needs, and what it adds. There is one of each, so each is equal to itself alone.
 
     `holdings` say what it holds of people, whatever their kind, `copies` what it keeps of rows that were read, and
-    `consent_ends` what ends when somebody withdraws their consent. `is_core` modules cannot be switched off by a tenant.
+    `consent_ends` what ends when somebody withdraws a consent. `is_core` modules cannot be switched off by a tenant.
     `pack_parts` are objects that read, plan, apply and export the slice's files in a tenant pack
     (`cityloom.tenancy.packs.PackPart`); `import_targets` are what tables of rows can be imported into
     (`cityloom.imports.targets.Target`).

@@ -1,8 +1,8 @@
 """People whose data are stored (个人信息主体): which tables they are, and what each slice holds of them.
 
 A table of people derives from `Person`. Whoever holds something of them says so in the manifest (`Module.holdings`), so
-that export and erasure know of it; a test walks all columns that name a person and demands it. What is kept of rows that
-were read (files, results, bodies) is found by no column: whoever keeps it notes of which rows it tells (`Copies`).
+that export and erasure know of it; a test walks all columns that name a person and demands it. What is kept of rows
+that were read (files, results, bodies) is found by no column: whoever keeps it notes of which rows it tells (`Copies`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Tables of exports: what was asked for and became of it, of whom its file tells, and the queue of what is to be run."""
+"""Tables of exports: what was asked for and became of it, of which rows a file tells, and the queue of those to run."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ from cityloom.graph.limits import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from uuid import UUID
     from typing import Any
+    from uuid import UUID
 
     from cityloom.core.principal import Principal
     from cityloom.graph.context import ModulesOf

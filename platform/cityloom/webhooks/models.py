@@ -28,8 +28,8 @@ ORDERINGS = ("PER_SUBJECT", "PER_ENDPOINT")
 ALGORITHMS = ("HMAC_SHA256", "ED25519")
 #: EVENT: an event of the stream. TEST: asked for by the owner. PROOF: signed by one key alone, to prove it.
 KINDS = ("EVENT", "TEST", "PROOF")
-#: WAITING: behind an older one of its order. DUE: to be tried at `due_at`. WITHDRAWN: its endpoint was closed before, or
-#: somebody of whom it told was erased.
+#: WAITING: behind an older one of its order. DUE: to be tried at `due_at`. WITHDRAWN: its endpoint was closed before,
+#: or somebody of whom it told was erased.
 DELIVERY_STATES = ("WAITING", "DUE", "DELIVERED", "EXHAUSTED", "WITHDRAWN")
 OUTCOMES = (
     "DELIVERED",
@@ -205,7 +205,7 @@ class WebhookDelivery(TenantTable, Base):
 class WebhookDeliveryContent(TenantTable, Base):
     """A delivery's body tells of a row that somebody's erasure can destroy; `id` is the delivery's.
 
-    Bodies of endpoints without a document hold the event alone, which names rows by their ids and tells nothing of them.
+    Bodies of endpoints without a document hold the event alone, which names rows by ids and tells nothing of them.
     """
 
     __tablename__ = "webhook_delivery_contents"

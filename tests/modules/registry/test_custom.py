@@ -151,7 +151,13 @@ async def test_restricted_answers_are_sealed_and_found_whole(front: Front, town:
     more: list[dict[str, Any]] = [
         {"code": "income", "titleZh": "收入", "titleEn": "Income", "kind": "NUMBER"},
         {"code": "ill_since", "titleZh": "患病时间", "titleEn": "Ill since", "kind": "DAY"},
-        {"code": "aids", "titleZh": "辅具", "titleEn": "Aids", "kind": "CHOICES", "choices": ["轮椅", "助听器", "拐杖"]},
+        {
+            "code": "aids",
+            "titleZh": "辅具",
+            "titleEn": "Aids",
+            "kind": "CHOICES",
+            "choices": ["轮椅", "助听器", "拐杖"],
+        },
         {"code": "deaf", "titleZh": "听障", "titleEn": "Deaf", "kind": "YES_NO"},
     ]
     for field in more:

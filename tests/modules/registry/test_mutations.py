@@ -24,6 +24,9 @@ from cityloom.testing.rights import StatedRights
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Update
+
+    from cityloom.core.work import Work
     from cityloom.testing.front import Front
     from tests.modules.registry.conftest import Town
 
@@ -352,7 +355,12 @@ async def test_an_account_is_given_to_one_of_two_residents_at_once(front: Front,
     told = sorted(one["r"].get("reason", "given") for one in answers)
     assert told == ["ACCOUNT_TAKEN", "ACCOUNT_TAKEN", "given"]
     # Whoever forgets to ask is stopped by the database.
-    with pytest.raises(IntegrityError, match="uq_residents_tenant_id_account_id"):
-        async with front.works.begin(administrator) as work:
-            rows = update(Resident).where(Resident.id.in_([chain.rows["resident"].id for chain in chains]))
-            await work.session.execute(rows.values(account_id=account.id))
+    rows = update(Resident).where(Resident.id.in_([chain.rows["resident"].id for chain in chains]))
+    async with front.works.begin(administrator) as work:
+        with pytest.raises(IntegrityError, match="uq_residents_tenant_id_account_id"):
+            await _within(work, rows.values(account_id=account.id))
+
+
+async def _within(work: Work, statement: Update) -> None:
+    async with work.session.begin_nested():
+        await work.session.execute(statement)

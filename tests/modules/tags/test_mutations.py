@@ -290,7 +290,9 @@ async def test_who_had_a_tag_by_consent_before_the_ledger_is_entered_there(front
     assert (await probe.refused(administrator, assign, {"input": given}))[1] == "TAG_PURPOSE_MISSING"
     stated = {"input": {"id": street.tag("plain"), "purpose": "VOLUNTEERING"}}
     await probe.done(administrator, mutation("tagChange", "Tag"), stated)
-    (entry,) = (await front.data(administrator, CONSENTS, {"id": street.person("s1c1g10")}))["resident"]["consents"]["nodes"]
+    (entry,) = (await front.data(administrator, CONSENTS, {"id": street.person("s1c1g10")}))["resident"]["consents"][
+        "nodes"
+    ]
     assert (entry["isGiven"], entry["purpose"]) == (True, {"code": "VOLUNTEERING"})
     assert await street.who_has("plain") == {"s1c1g10"}
     withdrawn = {"input": {"id": street.person("s1c1g10"), "purpose": "VOLUNTEERING", "evidence": "来电撤回"}}

@@ -66,7 +66,8 @@ class Compiler:
         """The plan of a validated query with the values of one request.
 
         `contract` names the schema, `document_key` the document; without a key the document object stands for itself.
-        An answer that `is_kept` tells of which rows it is: `Query.plan.tells`. Refuses variables that are not of their types (`VariablesRefused`) and pages that are too large (`Refusal`).
+        An answer that `is_kept` tells of which rows it is: `Query.plan.tells`. Refuses variables that are not of their
+        types (`VariablesRefused`) and pages that are too large (`Refusal`).
         """
         key = (contract or id(schema), document_key if document_key is not None else id(document), operation_name)
         operation = self._operation(key, lambda: operation_of(schema, document, operation_name), document)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def _at_their_door(visit: Table, person: Person) -> ColumnElement[bool]:
     """Visits that say something, and were to the home of the person while they lived there, or changed them.
 
-    Nobody but the worker knows of whom in a household an answer or a note tells: it may be any of those who lived there.
+    Nobody but the worker knows of whom in a household an answer or a note tells: it may be any who lived there.
     """
     lived = registry.ResidentStay.__table__.alias("lived")
     stood = registry.HouseholdStay.__table__.alias("stood")
@@ -64,8 +64,8 @@ HOLDINGS = (
         title=Text("走访的问答与备注", "Answers and notes of visits to their home"),
         reason=Text(
             "作为网格员的工作记录保留走访本身;问答与备注可能涉及同住他人,导出时不含,清除时删除。",
-            "The visit stays as a record of the worker's work. Answers and notes may tell of others in the home: they are"
-            " left out here, and erased.",
+            "The visit stays as a record of the worker's work. Answers and notes may tell of others in the home: they"
+            " are left out here, and erased.",
         ),
         cleared={"note": None, "answers": {}},
         hidden=frozenset({"note", "answers"}),

@@ -20,8 +20,8 @@ from cityloom.modules.registry.models import Tracked, one_of
 TAG_CLASSES = ("IDENTITY", "SERVICE", "BEHAVIOUR")
 SENSITIVITIES = ("OPEN", "RESTRICTED", "SENSITIVE")
 SOURCES = ("PERSON", "IMPORT", "RULE")
-#: Why an assignment ended: taken back, its rule holds no more, its time was up, its resident left, a person assigned the
-#: same tag in its place, or the resident withdrew their consent.
+#: Why an assignment ended: taken back, its rule holds no more, its time was up, its resident left, a person assigned
+#: the same tag in its place, or the resident withdrew their consent.
 ENDINGS = ("WITHDRAWN", "RULE", "EXPIRED", "LEFT", "REPLACED", "CONSENT_WITHDRAWN")
 
 _CURRENT = text("ended_at IS NULL")

@@ -74,14 +74,17 @@ class TagPart(PackPart):
         """Rules are whole, of tags that there are and need no consent, and stand on no circle."""
         tags = {entry.row.code: entry.row for entry in pack.entries(TAGS)}
         purposes = {entry.row.code for entry in pack.entries(PURPOSES)}
-        for entry in pack.entries(TAGS):
-            purpose = entry.row.purpose
-            if entry.row.needs_consent and purpose is None:
+        for stated in pack.entries(TAGS):
+            purpose = stated.row.purpose
+            if stated.row.needs_consent and purpose is None:
                 problems.add(
-                    entry, "purpose", zh="须经同意的标签须指明使用目的", en="a tag that needs consent names its purpose"
+                    stated,
+                    "purpose",
+                    zh="须经同意的标签须指明使用目的",
+                    en="a tag on consent names its purpose",
                 )
             if purpose is not None and purpose not in purposes:
-                problems.add(entry, "purpose", zh="purposes.csv 中没有该目的", en="purposes.csv has no such purpose")
+                problems.add(stated, "purpose", zh="purposes.csv 中没有该目的", en="purposes.csv has no such purpose")
         conditions: dict[str, rules.Condition] = {}
         for entry in pack.entries(RULES):
             tag = tags.get(entry.row.code)

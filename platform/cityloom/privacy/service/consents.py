@@ -28,7 +28,8 @@ EVIDENCE_LIMIT = 200
 async def record_consent(work: Work, person_id: str, *, purpose: str, is_given: bool, evidence: str) -> m.Consent:
     """Note that a person gave consent to a purpose, or withdrew it; `evidence` says where that is to be read.
 
-    What stands on a consent ends with it, in the same transaction. Refuses what `reach_person` refuses, `PurposeUnknown`, `TextUnfit`, and `ConsentUnchanged` for what holds already.
+    What stands on a consent ends with it, in the same transaction. Refuses what `reach_person` refuses,
+    `PurposeUnknown`, `TextUnfit`, and `ConsentUnchanged` for what holds already.
     """
     person = await reach_person(work, person_id, permissions.RECORD_CONSENTS, is_changed=True)
     evidence = checked_words(evidence, "evidence", EVIDENCE_LIMIT)

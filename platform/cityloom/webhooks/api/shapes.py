@@ -185,8 +185,8 @@ class WebhookDelivery(b.Node):
     )
     content: WebhookContent | None = b.one(
         lambda delivery, content: (content.id == delivery.id) & content.body_erased_at.is_(None),
-        "What is sent; for the endpoint's owner alone, null for anybody else: it holds what the owner may see. Null, too,"
-        " where it was erased.",
+        "What is sent; for the endpoint's owner alone, null for anybody else: it holds what the owner may see. Null,"
+        " too, where it was erased.",
     )
     attempts: b.Connection[WebhookAttempt] = b.connection(m.WebhookAttempt.delivery_id, "The tries.")
 

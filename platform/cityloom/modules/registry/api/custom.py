@@ -135,8 +135,8 @@ def custom_matches(thing: str) -> dict[str, b.Match]:
         "custom": b.Match(
             CustomAnswer,
             _having(thing, _equal),
-            "By a text, a choice, or yes and no among the city's own fields; restricted ones by whatever they are answered."
-            " Name several with `and`.",
+            "By a text, a choice, or yes and no among the city's own fields; restricted ones by whatever they are"
+            " answered. Name several with `and`.",
             prepare=_answer,
             sql_type=Text(),
         ),

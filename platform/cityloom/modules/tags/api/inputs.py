@@ -14,8 +14,8 @@ _VERSION = "The `version` that you read; the change is refused as STALE if it is
 _DAYS = "How long it is valid where nothing else is said, in days, 1 to 36500; null: until it is withdrawn."
 _UNTIL = "The first day on which it is not valid any more; the tag's own validity where nothing is sent."
 _CONSENT = (
-    "Where the consent is to be read, for example the number of a signed form, 1 to 200 characters. Needed for tags with"
-    " `needsConsent`, of residents whose consent to the tag's purpose is not in the ledger yet: it is entered there."
+    "Where the consent is to be read, for example the number of a signed form, 1 to 200 characters. Needed for tags"
+    " with `needsConsent`, of residents whose consent to the tag's purpose is not in the ledger yet: there it is put."
 )
 _PURPOSE = "The code of the purpose in the register to which residents consent; needed with `needsConsent`."
 _DEFINITION = "The condition; see `TagRule.definition`."

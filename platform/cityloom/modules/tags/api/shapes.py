@@ -104,7 +104,8 @@ class ResidentTag(b.Node):
         m.ResidentTag.valid_until, "The first day on which it is not valid any more; null: until it is withdrawn."
     )
     has_consent: bool = b.column(
-        m.ResidentTag.has_consent, "Whether it was assigned on the resident's consent: the ledger has it, see `consents`."
+        m.ResidentTag.has_consent,
+        "Whether it was assigned on the resident's consent: the ledger has it, see `consents`.",
     )
     assigned_by: Account | None = b.one(
         m.ResidentTag.assigned_by_id, "Who assigned it; null for rules and API clients.", filterable=False

@@ -64,7 +64,7 @@ async def assign_tag(
     """Give a resident a tag until a day (exclusive), the tag's own validity where none is given.
 
     Who has it with the same validity keeps it as it is; else a new period begins, also in place of a rule's. Where the
-    tag needs a consent that the ledger does not have, `consent_evidence` says where it is to be read, and it is entered.
+    tag needs a consent that the ledger has not, `consent_evidence` says where it is to be read, and it is entered.
     Refuses (`Forbidden`, `NotFound`, `ResidentNotHere`, `ValidityWrong`, and what `_demand_consent` refuses).
     """
     tag = await reach_tag(work, tag_id, path=("tagId",))

@@ -92,7 +92,12 @@ async def change_tag(
     changed = {key: value for key, value in checked.items() if getattr(tag, key) != value}
     if not changed:
         return tag
-    await demand_consents(work, tag, **{key: changed[key] for key in ("needs_consent", "purpose_id") if key in changed})
+    await demand_consents(
+        work,
+        tag,
+        needs_consent=changed.get("needs_consent", tag.needs_consent),
+        purpose_id=changed.get("purpose_id", tag.purpose_id),
+    )
     if "sensitivity" in changed:
         demand_guard(work, changed["sensitivity"])
         await carry_sensitivity(work, tag, changed["sensitivity"])
@@ -102,9 +107,7 @@ async def change_tag(
             setattr(tag, key, value)
         tag.version += 1
         tag.changed_at = work.now()
-    entry = AuditEntry(
-        action=CHANGE, object_tag="ctag", object_id=tag.id, before=_told(before), after=_told(changed)
-    )
+    entry = AuditEntry(action=CHANGE, object_tag="ctag", object_id=tag.id, before=_told(before), after=_told(changed))
     work.audit(entry)
     fields = sorted("purpose" if key == "purpose_id" else key for key in changed)
     work.emit(events.TagChanged(subject_id=tag.id, fields=tuple(fields)))
@@ -121,16 +124,14 @@ def _demand_purpose(*, needs_consent: bool, purpose_id: UUID | None) -> None:
         raise TagPurposeMissing(path=("purpose",))
 
 
-async def demand_consents(work: Work, tag: m.Tag, **changed: Any) -> None:
+async def demand_consents(work: Work, tag: m.Tag, *, needs_consent: bool, purpose_id: UUID | None) -> None:
     """Refuse (`TagPurposeMissing`, `TagPurposeFixed`) a change by which residents have a tag without their consent.
 
     Who has it with a consent that was only noted in the assignment, before tags had purposes, has given it to the first
     purpose that is stated: that is entered in the ledger.
     """
-    needs_consent = changed.get("needs_consent", tag.needs_consent)
-    purpose_id = changed.get("purpose_id", tag.purpose_id)
     _demand_purpose(needs_consent=needs_consent, purpose_id=purpose_id)
-    if not tag.needs_consent or not needs_consent or purpose_id == tag.purpose_id:
+    if not (tag.needs_consent and needs_consent) or purpose_id is None or purpose_id == tag.purpose_id:
         return
     query = select(Resident).join(m.ResidentTag, m.ResidentTag.resident_id == Resident.id)
     query = query.where(m.ResidentTag.tag_id == tag.id, m.ResidentTag.ended_at.is_(None), m.ResidentTag.has_consent)

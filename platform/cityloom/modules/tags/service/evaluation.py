@@ -238,7 +238,7 @@ def _consents(person: type[Resident]) -> ColumnElement[bool]:
         of = [row.tenant_id == _TENANT, row.subject_tag == Resident.__person__.tag]
         return [*of, row.subject_id == person.id, row.purpose_id == _PURPOSE]
 
-    return _some(*theirs(entry), entry.is_given, sa.not_(_some(*theirs(later), later.id > entry.id)))
+    return _some(*theirs(entry), entry.is_given.is_(True), sa.not_(_some(*theirs(later), later.id > entry.id)))
 
 
 def _is_inside(path: SQLColumnExpression[str]) -> ColumnElement[bool]:
