@@ -66,15 +66,37 @@ class Person:
         account_id: Mapped[UUID | None]
 
 
+class ProtectedRows:
+    """Rows about people of a kind that are told for a stated purpose only, as a protected field is: one name for all.
+
+    A slice that has such rows derives from this; `tag` is the kind's, `permission` is needed besides that to unmask.
+    """
+
+    name: ClassVar[str]
+    tag: ClassVar[str]
+    permission: ClassVar[str]
+
+    @classmethod
+    async def told(cls, work: Work, person: Person) -> str | None:
+        """What the rows say of a person, as one text; None where there are none."""
+        raise NotImplementedError
+
+
+def protected_rows(tag: str) -> dict[str, type[ProtectedRows]]:
+    """The protected rows about this kind of people, by name."""
+    return {one.name: one for one in ProtectedRows.__subclasses__() if one.tag == tag}
+
+
 def people() -> dict[str, type[Person]]:
     """The tables of people of this installation, by the tag of their ids."""
     found = (mapper.class_ for mapper in Base.registry.mappers if issubclass(mapper.class_, Person))
     return {model.__person__.tag: model for model in found}
 
 
-def protected_fields() -> dict[str, ProtectedField]:
-    """Every protected field of people, by name."""
-    return {one.name: one for model in people().values() for one in model.__person__.fields}
+def protected_names() -> frozenset[str]:
+    """What purposes can be registered for: every protected field of people, and their protected rows."""
+    fields = (one.name for model in people().values() for one in model.__person__.fields)
+    return frozenset((*fields, *(name for tag in people() for name in protected_rows(tag))))
 
 
 class Fate(StrEnum):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from sqlalchemy import select
 
-from cityloom.core.subjects import protected_fields
+from cityloom.core.subjects import protected_names
 from cityloom.privacy import models as m
 from cityloom.privacy.service.purposes import (
     BASIS_LIMIT,
@@ -56,7 +56,7 @@ class PrivacyPart(PackPart):
 
     def check(self, pack: Pack, problems: Problems) -> None:
         """Fields are protected ones, named once and in order."""
-        known = protected_fields()
+        known = protected_names()
         for entry in pack.entries(PURPOSES):
             fields = entry.row.fields.split(" ") if entry.row.fields else []
             is_empty = not fields and entry.row.basis != "CONSENT"

@@ -17,6 +17,7 @@ from cityloom.modules.tags import service
 from cityloom.privacy import service as privacy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from cityloom.core.principal import Principal
@@ -77,19 +78,25 @@ class Street:
             ]
 
     async def purposes(self, *codes: str) -> None:
-        """Purposes of the register that people consent to."""
+        """Purposes of the register that people consent to, and that show nothing protected."""
+        for code in codes:
+            await self.purpose(code, basis="CONSENT", fields=[])
+
+    async def purpose(
+        self, code: str, *, basis: str = "LEGAL_DUTY", fields: Sequence[str] = ("tags.resident.sensitive",)
+    ) -> None:
+        """A purpose of the register."""
         async with self.works.begin(self.tree.administrator) as work:
-            for code in codes:
-                await privacy.create_purpose(
-                    work,
-                    code=code,
-                    title_zh=code,
-                    title_en=code,
-                    basis="CONSENT",
-                    fields=[],
-                    daily_quota=5,
-                    lasts_minutes=30,
-                )
+            await privacy.create_purpose(
+                work,
+                code=code,
+                title_zh=code,
+                title_en=code,
+                basis=basis,
+                fields=list(fields),
+                daily_quota=5,
+                lasts_minutes=30,
+            )
 
     async def publish(self, code: str, definition: dict[str, Any]) -> m.TagRule:
         """Give a tag, made where it is needed, a rule that is applied at once."""

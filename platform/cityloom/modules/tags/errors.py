@@ -96,6 +96,13 @@ class TooManyResidents(Refusal):
     zh = "一次须给出 1 至 {most} 位居民,且不得重复。"
 
 
+class TooManyHolders(Refusal):
+    """More than {most} residents have these sensitive tags where you see them: ask for fewer tags."""
+
+    code = RefusalCode.LIMIT_EXCEEDED
+    zh = "您可见范围内有超过 {most} 位居民具有这些敏感标签:请减少标签。"
+
+
 class RuleMalformed(Refusal):
     """The rule is wrong at {at}: {why_en}"""  # noqa: D415 - the reason ends the sentence
 

@@ -1,7 +1,7 @@
 """What can be done in privacy."""
 
 from cityloom.privacy.service.consents import consent_of, give_consents, record_consent, who_consents
-from cityloom.privacy.service.disclosures import disclose, note_search, unmask
+from cityloom.privacy.service.disclosures import demand_covered, disclose, note_found, note_search, unmask
 from cityloom.privacy.service.erasure import erase, erase_person, note_erasures, reapply
 from cityloom.privacy.service.export import begin_export, export_rows
 from cityloom.privacy.service.holds import lift_hold, place_hold
@@ -14,6 +14,7 @@ __all__ = [
     "change_purpose",
     "consent_of",
     "create_purpose",
+    "demand_covered",
     "disclose",
     "erase",
     "erase_person",
@@ -21,6 +22,7 @@ __all__ = [
     "give_consents",
     "lift_hold",
     "note_erasures",
+    "note_found",
     "note_search",
     "place_hold",
     "reapply",

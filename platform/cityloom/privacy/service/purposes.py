@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
-from cityloom.core.subjects import protected_fields
+from cityloom.core.subjects import protected_names
 from cityloom.privacy import events, permissions
 from cityloom.privacy import models as m
 from cityloom.privacy.errors import PurposeCodeTaken, PurposeMalformed, PurposeUnknown, absent
@@ -125,7 +125,7 @@ def checked(values: PurposeValues, *, basis: str = "") -> PurposeValues:
     if "lasts_minutes" in values and not 1 <= values["lasts_minutes"] <= LONGEST_MINUTES:
         raise _malformed("lasts_minutes", "须在 1 至 1440 之间", "a disclosure lasts 1 to 1440 minutes")
     if "fields" in values:
-        fields, known_fields = sorted(set(values["fields"])), protected_fields()
+        fields, known_fields = sorted(set(values["fields"])), protected_names()
         strange = [name[:80] for name in fields if name not in known_fields]
         if strange or not (fields or basis == "CONSENT"):
             known = ", ".join(sorted(known_fields))

@@ -8,6 +8,7 @@ from cityloom.modules.tags.service.assignments import (
     withdraw_tag,
 )
 from cityloom.modules.tags.service.catalogue import change_tag, create_tag
+from cityloom.modules.tags.service.revealing import find_holders
 from cityloom.modules.tags.service.reviews import apply_pending, end_expired, review_changes, review_everybody
 from cityloom.modules.tags.service.rulebook import preview_rule, publish_rule, retire_rule
 
@@ -19,6 +20,7 @@ __all__ = [
     "create_tag",
     "end_expired",
     "end_with_consent",
+    "find_holders",
     "preview_rule",
     "publish_rule",
     "retire_rule",
