@@ -238,7 +238,8 @@ async def test_the_register_is_changed_by_who_may(town: Town) -> None:
     assert (await town.ask(admin, "purposeCreate", shape, **new))["reason"] == "PURPOSE_CODE_TAKEN"
     before = await town.front.footprint(town.tree.tenant_id)
     wrong: dict[str, Any]
-    for wrong in ({"fields": []}, {"fields": ["x.y.z"]}, {"dailyQuota": 0}, {"lastsMinutes": 0}, {"titleZh": " "}):
+    bare = {"fields": [], "basis": "LEGAL_DUTY"}
+    for wrong in (bare, {"fields": ["x.y.z"]}, {"dailyQuota": 0}, {"lastsMinutes": 0}, {"titleZh": " "}):
         answer = await town.ask(admin, "purposeChange", shape, id=made["id"], **wrong)
         assert answer["reason"] == "PURPOSE_MALFORMED", wrong
     reader = town.tree.someone(permissions.READ_PURPOSES)

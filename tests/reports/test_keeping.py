@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cityloom.core.ids import decode_id
 from cityloom.core.subjects import hold_off_erasures
-from cityloom.reports.models import ReportSnapshot
+from cityloom.reports.models import ReportSnapshot, ReportSnapshotContent
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -40,9 +40,13 @@ async def test_snapshots_that_tell_of_somebody_erased_are_withdrawn_and_no_other
     # One of those whom the city began with: the other tests here count them, and an empty record is counted as well.
     person, name = city.twin.ids["Resident"][2], f"{city.twin.canary}0"
     telling = await taken(city, "keep_people", PEOPLE, {"name": name})
-    others = await taken(city, "keep_areas", AREAS)
+    others, old = await taken(city, "keep_areas", AREAS), await taken(city, "keep_old", AREAS)
+    async with city.work() as work:
+        # As the migration notes what was kept before: it may tell of anybody.
+        work.session.add(ReportSnapshotContent(id=decode_id(old, city.id, "rsnp"), row_id=city.id))
     assert len((await city.data(ADMIN, ROWS, {"id": telling}))["rows"]) == 2
-    assert (await erased(city, person))["report_snapshots"] == 1
+    assert (await erased(city, person))["report_snapshots"] == 2
+    assert (await city.data(ADMIN, SHOWN, {"id": old}))["withdrawnAt"] is not None
     answer = (await city.twin.send(ADMIN, ROWS, {"id": telling})).json()
     told = answer["errors"][0]["extensions"]
     assert (told["code"], told["reason"]) == ("INVALID_STATE", "SNAPSHOT_WITHDRAWN")
@@ -54,7 +58,7 @@ async def test_snapshots_that_tell_of_somebody_erased_are_withdrawn_and_no_other
         assert row.content is None
     assert (await city.data(ADMIN, ROWS, {"id": others}))["rows"]
     log = '{ auditRecords(where: { action: { eq: "reports.snapshot.withdraw" } }) { nodes { object { id } } } }'
-    assert len((await city.data(ADMIN, log))["nodes"]) == 1
+    assert len((await city.data(ADMIN, log))["nodes"]) == 2
 
 
 async def test_an_erasure_waits_for_what_is_being_kept(city: ExportCity) -> None:

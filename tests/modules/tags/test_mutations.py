@@ -182,7 +182,7 @@ async def test_bad_input_names_the_field_and_changes_nothing(front: Front, stree
 
 async def test_consent_validity_and_repetition(front: Front, street: Street) -> None:
     administrator, probe = street.tree.administrator, Probe(front, street.tree.tenant_id)
-    words = {"titleZh": "慢性病", "titleEn": "Illness", "tagClass": "IDENTITY", "sensitivity": "SENSITIVE"}
+    words = {"titleZh": "慢性病", "titleEn": "Illness", "tagClass": "IDENTITY", "sensitivity": "RESTRICTED"}
     create = {"input": {"code": "illness", "validityDays": 365, "needsConsent": True, **words}}
     assert await probe.refused(administrator, mutation("tagCreate", "Tag"), create) == (
         "INVALID_INPUT",

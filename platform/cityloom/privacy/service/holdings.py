@@ -81,7 +81,8 @@ async def destroy_rows(work: Work, person: Person) -> dict[str, int]:
     """
     await begin_erasure(work)
     counts: dict[str, int] = {}
-    destroyed: set[UUID] = set()
+    # What was kept before it was noted of which rows it tells is noted under the tenant's own id.
+    destroyed = {work.tenant_id}
     held = held_of(work, person)[::-1]
     async with beyond_wall(work.session):
         for holding in (*(one for one in held if one.by_account), *(one for one in held if not one.by_account)):
