@@ -28,6 +28,7 @@ from cityloom.audit.service import write_entries
 from cityloom.core import logs, telemetry
 from cityloom.core.clock import Clock, SystemClock
 from cityloom.core.crypto import FileKeyProvider
+from cityloom.core.subjects import erasable_tables
 from cityloom.core.tallies.keeping import are_kept
 from cityloom.core.work import Works
 from cityloom.events.catalogue import EventCatalogue
@@ -123,7 +124,10 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
         )
         stack.push_async_callback(authenticator.close)
         tenants = TenantService(works, installed, settings.tenants)
-        compiler = Compiler(uses_tallies=await are_kept(database.reads))
+        compiler = Compiler(
+            uses_tallies=await are_kept(database.reads),
+            telling=erasable_tables(one for module in installed for one in module.holdings),
+        )
         services |= {
             Settings: settings,
             Works: works,

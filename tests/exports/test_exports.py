@@ -14,7 +14,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from cityloom.core.clock import CIVIL_TIME
-from cityloom.core.crypto.keys import UnreadableEnvelope
+from cityloom.core.crypto import ContentKey, UnreadableEnvelope
 from cityloom.core.errors import Forbidden
 from cityloom.core.ids import decode_id, encode_id, new_id
 from cityloom.exports import service
@@ -23,7 +23,6 @@ from cityloom.exports.models import Export
 from cityloom.exports.sealing import unsealed
 from cityloom.exports.service import Asked, rows
 from cityloom.files.store import FileStore
-from cityloom.tenancy.keys import KeyRing
 from cityloom.testing.exports import APPROVER
 
 if TYPE_CHECKING:
@@ -66,6 +65,13 @@ def row_id(city: ExportCity, export_id: str) -> UUID:
     found = decode_id(export_id, city.id, "xprt")
     assert found is not None
     return found
+
+
+async def key_of(city: ExportCity, export_id: UUID) -> ContentKey:
+    """The key of an export's file."""
+    async with city.work() as work:
+        export = await work.session.get_one(Export, (city.id, export_id))
+        return await service.file_key_of(work.services, export)
 
 
 def unzipped(content: bytes) -> tuple[str, dict[str, Any]]:
@@ -288,7 +294,7 @@ async def test_cancelling_stops_a_worker(city: ExportCity) -> None:
     assert (await show(city, made["id"], "state rowCount")) == {"state": "CANCELLED", "rowCount": None}
     store: FileStore = city.platform.works.services[FileStore]
     with pytest.raises(FileNotFoundError):
-        await store.size(city.id, claim.export_id)
+        await store.size(city.id, claim.id)
 
 
 async def test_a_claim_runs_out_and_is_given_up_at_last(city: ExportCity) -> None:
@@ -305,17 +311,17 @@ async def test_a_file_is_sealed_audited_and_deleted(city: ExportCity) -> None:
     made = await ready(city, ADMIN, AREAS, purpose="档案核对")
     export_id = row_id(city, made)
     store: FileStore = city.platform.works.services[FileStore]
-    keys = await city.platform.works.services[KeyRing].of(city.id)
-    size = await store.size(city.id, export_id)
-    kept = bytearray(b"".join([part async for part in store.read(city.id, export_id, start=0, end=size)]))
+    key = await key_of(city, export_id)
+    size = await store.size(city.id, key.thing_id)
+    kept = bytearray(b"".join([part async for part in store.read(city.id, key.thing_id, start=0, end=size)]))
     assert b"data.csv" not in kept
-    plain = b"".join([part async for part in unsealed(keys, store, export_id)])
+    plain = b"".join([part async for part in unsealed(key, store)])
     assert plain.startswith(b"PK")
     assert (await city.fetch(ADMIN, made)).content == plain
     kept[-1] ^= 1
-    await store.put(city.id, export_id, bytes(kept))
+    await store.put(city.id, key.thing_id, bytes(kept))
     with pytest.raises(UnreadableEnvelope):
-        assert [part async for part in unsealed(keys, store, export_id)]
+        assert [part async for part in unsealed(key, store)]
     document = "{ auditRecords(orderBy: [{ by: RECORDED, direction: DESC }]) { nodes { action purpose } } }"
     entries = (await city.data(ADMIN, document))["nodes"]
     told = {entry["action"] for entry in entries if entry["purpose"] == "档案核对"}
@@ -327,7 +333,7 @@ async def test_a_file_is_sealed_audited_and_deleted(city: ExportCity) -> None:
     assert (await show(city, made, "state"))["state"] == "EXPIRED"
     assert (await city.by_id(ADMIN, "exportDownload", made))["reason"] == "EXPORT_NOT_READY"
     with pytest.raises(FileNotFoundError):
-        await store.size(city.id, export_id)
+        await store.size(city.id, key.thing_id)
 
 
 async def test_the_command_line_has_an_accounts_rights_and_no_others(city: ExportCity) -> None:

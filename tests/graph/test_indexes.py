@@ -251,6 +251,8 @@ async def _literal(given: RootList, name: str, operator: str | None, large: Larg
     note = where.fields[name].extensions["strawberry-definition"].metadata[BINDING]
     if name in CUSTOM:
         return await _custom(given, name, large)
+    if name == "hasSensitiveTag":
+        return await _sensitive(large)
     if operator is None:
         return orjson.dumps(
             {"identityNumber": "11010519491231002X", "phone": "13800000000", "plate": "赣B12345"}.get(name, "王小明")
@@ -270,6 +272,19 @@ async def _literal(given: RootList, name: str, operator: str | None, large: Larg
     return f"[{literal}]" if _is_list(type_) else literal
 
 
+HELD = """WITH one AS (
+    SELECT r.id AS resident, t.id AS tag FROM residents AS r, tags AS t
+    WHERE r.tenant_id = $1 AND t.tenant_id = $1 LIMIT 1
+  ), held AS (
+    UPDATE resident_tags AS h SET resident_id = one.resident, tag_id = one.tag, sensitivity = 'SENSITIVE',
+      ended_at = NULL, ending = NULL FROM one
+    WHERE h.tenant_id = $1 AND h.id = (SELECT id FROM resident_tags WHERE tenant_id = $1 LIMIT 1)
+  )
+  UPDATE tags SET sensitivity = 'SENSITIVE' FROM one WHERE tenant_id = $1 AND id = one.tag RETURNING code"""
+PURPOSE = """INSERT INTO privacy_purposes (tenant_id, id, code, title_zh, title_en, basis, basis_text, fields,
+    daily_quota, lasts_minutes, is_active, created_at, changed_at)
+  VALUES ($1, $2, 'CARE', 'x', 'x', 'LEGAL_DUTY', '', '["tags.resident.sensitive"]', 5, 5, true, now(), now())
+  ON CONFLICT DO NOTHING"""
 #: Filters by a city's own fields: the column of the answers, and how the filter is written.
 CUSTOM = {
     "custom": ("word", '{{field: "{field}", eq: "{value}"}}'),
@@ -288,6 +303,17 @@ ANSWERED = """
     ) AS f WHERE f.tenant_id = v.tenant_id AND f.number = v.position / 6 % 6
 """
 A_FIELD = "SELECT id, code FROM custom_fields WHERE tenant_id = $1 AND thing = $2 ORDER BY id LIMIT 1"
+
+
+async def _sensitive(large: Large) -> str:
+    """A tag that somebody has, and a purpose for which that is told."""
+    admin = await asyncpg.connect(**asyncpg_arguments(make_url(large.admin_url)))
+    try:
+        code = await admin.fetchval(HELD, large.tenant)
+        await admin.execute(PURPOSE, large.tenant, new_id())
+    finally:
+        await admin.close()
+    return f'{{codes: ["{code}"], purpose: "CARE"}}'
 
 
 async def _custom(given: RootList, name: str, large: Large) -> str:

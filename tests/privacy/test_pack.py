@@ -47,7 +47,8 @@ async def in_force(opened: Platform, tenant_id: UUID) -> dict[str, int]:
 async def test_a_pack_states_the_register(opened: Platform) -> None:
     slug = f"willow{new_id().hex[-8:]}"
     tenant = (await opened.tenants.apply(pack(slug, SURVEY.format(quota=7)), actor="tests")).tenant_id
-    base = {"ASSISTANCE": 50, "EMERGENCY": 500, "HOME_VISIT": 50, "PERSON_REQUEST": 20}
+    base = {"ASSISTANCE": 50, "EMERGENCY": 500, "HOME_VISIT": 50, "PERSON_REQUEST": 20, "HEALTH_CARE": 20}
+    base |= dict.fromkeys(("CARE_SERVICES", "COMMUNITY_LIFE", "FAMILY_SUPPORT", "VOLUNTEERING"), 50)
     assert await in_force(opened, tenant) == base | {"SURVEY": 7}
     assert b"SURVEY" in (await opened.tenants.export(slug))["purposes.csv"]
     # Changed, then left out: out of force, and in force again as stated.

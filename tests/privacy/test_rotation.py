@@ -27,6 +27,7 @@ from cityloom.tenancy.system import system_principal
 from cityloom.testing.areas import AreaTree
 from cityloom.testing.database import dump_database
 from cityloom.testing.front import Front
+from cityloom.testing.rotation import rotate
 from tests.privacy.conftest import READ, Town
 
 if TYPE_CHECKING:
@@ -76,19 +77,6 @@ async def state(town: Town) -> m.KeyRotation:
     async with town.front.works.begin(town.tree.administrator) as work:
         newest = select(m.KeyRotation).order_by(m.KeyRotation.started_at.desc(), m.KeyRotation.id.desc()).limit(1)
         return (await work.session.scalars(newest)).one()
-
-
-async def finish(town: Town, clock: ManualClock) -> m.KeyRotation:
-    """Rotate from beginning to end."""
-    async with town.front.works.begin(town.tree.administrator) as work:
-        await service.start_rotation(work)
-    for _ in range(3):
-        clock.advance(seconds=LEAD.total_seconds())
-        while await step(town.front.works, town.tree.tenant_id):
-            pass
-    found = await state(town)
-    assert found.finished_at is not None
-    return found
 
 
 @dataclass
@@ -154,7 +142,7 @@ async def test_keys_are_rotated_under_load_to_the_cipher_of_the_settings(
     assert (started["algorithm"], started["total"]) == ("SM4_GCM", MORE + 2)
     load = Load(town, caller, ids)
 
-    async def rotate() -> None:
+    async def change_keys() -> None:
         try:
             for _ in range(30):
                 clock.advance(seconds=10)
@@ -163,7 +151,7 @@ async def test_keys_are_rotated_under_load_to_the_cipher_of_the_settings(
         finally:
             load.ended.set()
 
-    _, *done = await asyncio.gather(rotate(), *map(load.read, fronts), *map(load.write, fronts))
+    _, *done = await asyncio.gather(change_keys(), *map(load.read, fronts), *map(load.write, fronts))
     assert all(done), done
     found = await state(town)
     assert found.finished_at is not None
@@ -245,8 +233,8 @@ async def test_a_dump_from_before_is_opened_by_nobody(
         await service.erase(work, alder.id("s1c1g1"), reason="申请 2026-3")
     async with front.works.begin(system_principal(alder.tree.tenant_id)) as work:
         assert await service.note_erasures(work) == 1
-    rotation = await finish(alder, clock)
-    assert rotation.old_provider_keys
+    rotated = await rotate(front.works, clock, alder.tree.tenant_id)
+    assert rotated.old_provider_keys
     async with server.restored(dump) as database:
         again = Front(database, clock, tmp_path / "keys")
         services = again.services

@@ -38,7 +38,6 @@ PLAIN_BYTES = {
     "api_client_keys.token_hash": "a hash of a random secret",
     "audit_checkpoints.digest": "a hash over the log",
     "audit_seals.hash": "a hash over the log",
-    "field_changes.input_hash": "a hash of what was sent, which is to be equal",
     "idempotency_records.input_hash": "a hash of what was sent, which is to be equal",
     "login_throttles.key_hash": "a hash of who tried",
     "operator_sign_ins.token_hash": "a hash of a random secret",

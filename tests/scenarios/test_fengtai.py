@@ -87,20 +87,23 @@ async def test_an_illness_is_known_to_few(story: Callable[[str], Awaitable[Story
     patient = people[0]
     tag = {"tagId": await city.tag("chronic_illness")}
     assert await city.reason("community-01", "residentTagAssign", residentId=patient, **tag) == "CONSENT_NEEDED"
-    assert await city.reason("grid-01-2", "residentTagAssign", residentId=patient, **tag, hasConsent=True) == (
+    assert await city.reason("grid-01-2", "residentTagAssign", residentId=patient, **tag, consentEvidence="x") == (
         "NOT_FOUND"
     )
     look = {"id": patient, "fields": ["registry.resident.phone"], "purpose": "HEALTH_CARE"}
     assert await city.reason("community-01", "subjectUnmask", **look) == "CONSENT_MISSING"
     consent = {"id": patient, "purpose": "HEALTH_CARE", "evidence": "2026年3月2日书面同意书"}
     await city.make("grid-01-2", "consentRecord", "Consent", **consent)
-    await city.make("community-01", "residentTagAssign", "ResidentTag", residentId=patient, **tag, hasConsent=True)
+    await city.make("community-01", "residentTagAssign", "ResidentTag", residentId=patient, **tag)
     shown = await city.change("community-01", "subjectUnmask", look, "... on Unmasking { fields { value } }")
     assert shown["fields"] == [{"value": phone}]
     mine = 'household: { number: { eq: "T301" } }, hasTag: ["chronic_illness"]'
     stats = '{ tagStats(by: [TAG], codes: ["chronic_illness"]) { keys count isSuppressed } }'
-    assert await city.tags_of("community-01", patient) == {"chronic_illness"}
-    assert await city.count("community-01", "residents", mine) == 1
+    # Who has it is told for a purpose that they consented to, and each of them sees who asked.
+    assert await city.tags_of("community-01", patient) == set()
+    assert await city.count("community-01", "residents", mine) == 0
+    held = 'hasSensitiveTag: { codes: ["chronic_illness"], purpose: "HEALTH_CARE" }'
+    assert await city.count("community-01", "residents", held) == 1
     # Fewer than five are not told as a number, not even to those who see each of them.
     assert (await city.ask("community-01", stats))["tagStats"] == [
         {"keys": [tag["tagId"]], "count": None, "isSuppressed": True}
@@ -110,7 +113,7 @@ async def test_an_illness_is_known_to_few(story: Callable[[str], Awaitable[Story
     assert (await city.ask("grid-01-2", stats))["tagStats"] == []
     catalogue = '{ tags(where: { code: { eq: "chronic_illness" } }) { totalCount } }'
     assert (await city.ask("grid-01-2", catalogue))["tags"] == {"totalCount": 0}
-    given = [{"residentId": one, **tag, "hasConsent": True} for one in people[1:]]
+    given = [{"residentId": one, **tag, "consentEvidence": "2026年3月3日书面同意书"} for one in people[1:]]
     for one in given:
         await city.make("community-01", "residentTagAssign", "ResidentTag", **one)
     assert (await city.ask("community-01", stats))["tagStats"] == [
@@ -120,6 +123,7 @@ async def test_an_illness_is_known_to_few(story: Callable[[str], Awaitable[Story
     withdrawal = {"id": patient, "purpose": "HEALTH_CARE", "evidence": "本人来社区撤回"}
     await city.make("grid-01-2", "consentWithdraw", "Consent", **withdrawal)
     assert await city.reason("community-01", "subjectUnmask", **look) == "CONSENT_MISSING"
+    assert await city.count("community-01", "residents", held) == 4
 
 
 async def _settle_somebody(city: Story, number: str) -> dict[str, str]:

@@ -98,6 +98,10 @@ def test_the_search_finds_what_is_there(number: str) -> None:
     assert not hits(f"{int(number[:10]) + 1}{number[10:]}".encode())
 
 
+KIN = """mutation($i: ResidentChangeInput!) { residentChange(input: $i) {
+  ... on Resident { customRestricted } ... on Refusal { message } } }"""
+
+
 @pytest.fixture
 def log() -> Iterator[io.StringIO]:
     """What the platform logs as it does in production, in detail."""
@@ -173,6 +177,16 @@ async def use(twin: Twin, ids: list[UUID]) -> dict[str, Any]:
         for at in range(BY_HAND)
     ]
     first = created[0]["residentCreate"]["id"]
+    # In one of the city's own fields that is restricted, in clear to who may see it, and found by it.
+    field = {"thing": "RESIDENT", "code": "kin", "titleZh": "紧急联系人", "titleEn": "Kin", "kind": "TEXT"}
+    await twin.make("customFieldDefine", {**field, "sensitivity": "RESTRICTED"}, "CustomField")
+    for at, one in enumerate(created):
+        given = {"id": one["residentCreate"]["id"], "custom": {"kin": f"{phone(80 + at)} {identity(80 + at)}"}}
+        answer = await twin.ask("city_administrator", KIN, {"i": given})
+        assert answer["residentChange"]["customRestricted"] == given["custom"]
+    found = """query($w: String!) { residents(where: {custom: {field: "kin", eq: $w}}) { totalCount } }"""
+    asked = {"w": f"{phone(80)} {identity(80)}"}
+    assert (await twin.ask("city_administrator", found, asked))["residents"]["totalCount"] == 1
     for at in range(20, 40):
         searched = {"n": identity(at), "p": phone(at)}
         query = """query($n: String!, $p: String!) { a: residents(where: {identityNumber: $n}) { nodes { id } }

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import ColumnElement, Select
 
-    from cityloom.core.subjects import Holding
+    from cityloom.core.subjects import ConsentEnds, Copies, Holding
     from cityloom.core.text import Text
     from cityloom.core.work import Work
 
@@ -88,7 +88,8 @@ class Retention:
 class Module:
     """One slice: its words, what it needs, and what it adds. There is one of each, so each is equal to itself alone.
 
-    `holdings` say what it holds of people, whatever their kind. `is_core` modules cannot be switched off by a tenant.
+    `holdings` say what it holds of people, whatever their kind, `copies` what it keeps of rows that were read, and
+    `consent_ends` what ends when somebody withdraws a consent. `is_core` modules cannot be switched off by a tenant.
     `pack_parts` are objects that read, plan, apply and export the slice's files in a tenant pack
     (`cityloom.tenancy.packs.PackPart`); `import_targets` are what tables of rows can be imported into
     (`cityloom.imports.targets.Target`).
@@ -107,5 +108,7 @@ class Module:
     events: tuple[type, ...] = ()
     jobs: tuple[Job, ...] = ()
     holdings: tuple[Holding, ...] = ()
+    copies: tuple[Copies, ...] = ()
+    consent_ends: tuple[ConsentEnds, ...] = ()
     retentions: tuple[Retention, ...] = ()
     import_targets: tuple[object, ...] = ()

@@ -44,6 +44,9 @@ class ExportState(Enum):
     CANCELLED = strawberry.enum_value("CANCELLED", description="It was taken back.")
     FAILED = strawberry.enum_value("FAILED", description="It could not be made; `failure` says why.")
     EXPIRED = strawberry.enum_value("EXPIRED", description="Nobody decided in time, or the file's time is over.")
+    WITHDRAWN = strawberry.enum_value(
+        "WITHDRAWN", description="Somebody of whom the file told was erased, and the file with them (已撤回)."
+    )
 
 
 @strawberry.enum(description="The language of column names.")

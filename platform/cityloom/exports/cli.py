@@ -18,12 +18,11 @@ from cityloom.exports import models as m
 from cityloom.exports.errors import ExportNotReady
 from cityloom.exports.running import Exporter
 from cityloom.exports.sealing import unsealed
-from cityloom.exports.service import Asked, download_export, request_export
+from cityloom.exports.service import Asked, download_export, file_key_of, request_export
 from cityloom.exports.writing import file_name
 from cityloom.files.store import FileStore
 from cityloom.tenancy.cli import Shell
 from cityloom.tenancy.directory import TenantDirectory
-from cityloom.tenancy.keys import KeyRing
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -115,8 +114,7 @@ async def _fetched(works: Works, principal: Principal, made: m.Export) -> Export
     if made.state != "READY":
         raise ExportNotReady(state=made.failure or made.state)
     async with works.begin(principal) as work:
-        await download_export(work, made.id)
-    ring: KeyRing = works.services[KeyRing]
+        made, _ = await download_export(work, made.id)
     store: FileStore = works.services[FileStore]
-    content = unsealed(await ring.of(principal.tenant_id), store, made.id)
+    content = unsealed(await file_key_of(works.services, made), store)
     return Exported(file_name(made.format, made.watermark), made.state, made.row_count, content)

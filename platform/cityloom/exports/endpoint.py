@@ -16,7 +16,6 @@ from cityloom.exports.sealing import unsealed
 from cityloom.exports.writing import file_name, media_type
 from cityloom.files.store import FileStore
 from cityloom.graph import errors as shown
-from cityloom.tenancy.keys import KeyRing
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class ExportsEndpoint:
             export = await service.note_fetch(work, export_id)
         if export is None:
             return None
-        ring: KeyRing = self.services[KeyRing]
+        key = await service.file_key_of(self.services, export)
         store: FileStore = self.services[FileStore]
         headers = {
             "content-type": media_type(export.format),
@@ -61,8 +60,7 @@ class ExportsEndpoint:
             "content-security-policy": "default-src 'none'; sandbox",
             "digest": f"sha-256={export.sha256}",
         }
-        content = unsealed(await ring.of(tenant_id), store, export_id)
-        return StreamingResponse(content, 200, headers)
+        return StreamingResponse(unsealed(key, store), 200, headers)
 
 
 def exports_routes(endpoint: ASGIApp) -> list[Route]:

@@ -51,6 +51,13 @@ class ExportNotReady(Refusal):
     zh = "没有可下载的文件:该导出当前为 {state}。"
 
 
+class ExportWithdrawn(Refusal):
+    """Somebody of whom the file told was erased, and the file with them: ask for the export again."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "文件中涉及的个人信息已依法清除,文件随之撤回:请重新申请导出。"
+
+
 class NotYourExport(Refusal):
     """Only who asked for an export downloads its file."""
 

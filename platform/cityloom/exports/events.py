@@ -109,6 +109,15 @@ class ExportExpired(Event):
     had_file: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportWithdrawn(Event):
+    """Somebody of whom an export's file told was erased, and the file with them."""
+
+    type: ClassVar[str] = "exports.export.withdrawn.v1"
+    subject_tag: ClassVar[str] = "xprt"
+    zh: ClassVar[str] = "导出文件涉及的个人信息已清除,文件随之撤回。"
+
+
 EVENTS: tuple[type[Event], ...] = (
     ExportRequested,
     ExportApproved,
@@ -118,4 +127,5 @@ EVENTS: tuple[type[Event], ...] = (
     ExportFailed,
     ExportDownloaded,
     ExportExpired,
+    ExportWithdrawn,
 )

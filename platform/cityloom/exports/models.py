@@ -1,4 +1,4 @@
-"""Tables of exports: what was asked for and became of it, and the queue of what is to be run."""
+"""Tables of exports: what was asked for and became of it, of which rows a file tells, and the queue of those to run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 from cityloom.core.sealed import SEALED
 
 FORMATS = ("CSV", "XLSX", "JSONL")
-STATES = ("PENDING", "QUEUED", "RUNNING", "READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED")
+STATES = ("PENDING", "QUEUED", "RUNNING", "READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED", "WITHDRAWN")
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
@@ -26,6 +26,7 @@ class Export(TenantTable, Base):
 
     `row_bound` is how many rows are delivered at most; `rights` is what the file was made with, as
     `service.rights_used` writes it. `expires_at` ends the approval while it is pending, and the file once it is ready.
+    The file is kept under `file_id` and sealed with a key of its own, which is sealed in `file_key`.
     """
 
     __tablename__ = "exports"
@@ -40,7 +41,7 @@ class Export(TenantTable, Base):
         Index(None, "tenant_id", "requester_id", "id"),
         Index(None, "tenant_id", "state", "id"),
         Index(None, "tenant_id", "watermark", unique=True),
-        Index(None, "tenant_id", "expires_at", postgresql_where=text("state IN ('PENDING', 'READY')")),
+        Index(None, "tenant_id", "expires_at", postgresql_where=text("state IN ('PENDING', 'READY', 'WITHDRAWN')")),
     )
 
     requester_id: Mapped[UUID]
@@ -69,16 +70,30 @@ class Export(TenantTable, Base):
     is_truncated: Mapped[bool] = mapped_column(default=False)
     byte_size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None]
+    file_id: Mapped[UUID | None]
+    file_key: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     rights: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     failure: Mapped[str | None]
     download_count: Mapped[int] = mapped_column(default=0)
 
 
+class ExportContent(TenantTable, Base):
+    """An export's file tells of a row that somebody's erasure can destroy; `id` is the export's."""
+
+    __tablename__ = "export_contents"
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "id"], ["exports.tenant_id", "exports.id"], ondelete="CASCADE"),
+        Index(None, "tenant_id", "row_id"),
+    )
+
+    row_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
 class ExportRun(TenantTable, Base):
     """That an export is to be run, or is being run: its id is the export's; gone once there is nothing to do.
 
-    A worker holds it until `claimed_until` and says again and again how far it is; where it is taken away, the worker
-    stops.
+    A worker holds it by `claim_id` until `claimed_until` and says again and again how far it is; where it is taken
+    away, the worker stops.
     """
 
     __tablename__ = "export_runs"
@@ -89,6 +104,7 @@ class ExportRun(TenantTable, Base):
     )
 
     due_at: Mapped[datetime]
+    claim_id: Mapped[UUID | None]
     claimed_until: Mapped[datetime | None]
     tries: Mapped[int]
     rows_done: Mapped[int]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from cityloom.core.module import GraphApi, Module
+from cityloom.core.subjects import Copies
 from cityloom.core.text import Text
 from cityloom.exports.api import Export, ExportsMutation, ExportsQuery
 from cityloom.exports.events import EVENTS
 from cityloom.exports.jobs import JOBS
 from cityloom.exports.permissions import PERMISSIONS
+from cityloom.exports.service import withdraw
 from cityloom.exports.settings import ExportsSettings
 
 MODULE = Module(
@@ -23,4 +25,5 @@ MODULE = Module(
     tenant_api=GraphApi(queries=(ExportsQuery,), mutations=(ExportsMutation,), types=(Export,)),
     events=EVENTS,
     jobs=JOBS,
+    copies=(Copies("exports", Text("导出文件", "Files of exports"), withdraw),),
 )

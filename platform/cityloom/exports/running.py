@@ -1,7 +1,8 @@
 """Running exports: claimed one by one, read by a cursor as whoever asked, written, sealed, kept.
 
-A worker that dies leaves its claim to run out, and another begins again: a file is kept under its export's id, so that
-a second one takes the place of the first.
+A worker that dies leaves its claim to run out, and another begins again: each keeps its file under the id of its claim,
+and the one that still has the claim at the end makes it the export's. An erasure takes claims away, for what was read
+before it may tell of whom it erased.
 """
 
 from __future__ import annotations
@@ -19,14 +20,18 @@ from uuid import UUID
 
 from graphql import GraphQLError
 from obstore.exceptions import BaseError
-from sqlalchemy import or_, select, text
+from sqlalchemy import ARRAY, Uuid, func, literal, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
 
 from cityloom.access.acting import acting_as
 from cityloom.access.models import Account
 from cityloom.core import logs, telemetry
+from cityloom.core.crypto import ContentKey
 from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
+from cityloom.core.ids import new_id
+from cityloom.core.subjects import hold_off_erasures
 from cityloom.exports import events
 from cityloom.exports import models as m
 from cityloom.exports.errors import ApprovalNeeded, GaveUp
@@ -43,7 +48,7 @@ from cityloom.tenancy.keys import KeyRing
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Collection
 
     from cityloom.core.principal import Principal
     from cityloom.core.work import Work, Works
@@ -69,7 +74,7 @@ _made = telemetry.counter("cityloom.exports.files", "Exports that this process h
 
 
 class Withdrawn(Exception):
-    """The export was cancelled, or another worker has it."""
+    """The export was cancelled, or the claim is not this worker's any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class Claim:
 
     tenant_id: UUID
     export_id: UUID
+    id: UUID
     principal: Principal
     variables: dict[str, Any]
     document: str
@@ -92,9 +98,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A file that was kept."""
+    """A file that was kept, and its key."""
 
     written: Written
+    key: ContentKey
     byte_size: int
     sha256: str
     rights: dict[str, Any]
@@ -127,6 +134,7 @@ class Exporter:
     async def claim(self, tenant_id: UUID) -> Claim | None:
         """Take the export that is due longest; one that was begun too often is ended instead."""
         async with self._works.begin(system_principal(tenant_id)) as work:
+            await hold_off_erasures(work)
             now = work.now()
             run = await work.session.scalar(
                 select(m.ExportRun)
@@ -143,11 +151,13 @@ class Exporter:
             if run.tries >= TRIES:
                 await _fail(work, export, GaveUp(tries=TRIES))
                 return None
-            run.claimed_until, run.tries, run.rows_done = now + CLAIM, run.tries + 1, 0
+            run.claim_id, run.claimed_until = new_id(), now + CLAIM
+            run.tries, run.rows_done = run.tries + 1, 0
+            await rows.forget_contents(work, export)
             export.state = "RUNNING"
-            return await self._claim(work, export)
+            return await self._claim(work, export, run.claim_id)
 
-    async def _claim(self, work: Work, export: m.Export) -> Claim:
+    async def _claim(self, work: Work, export: m.Export, claim_id: UUID) -> Claim:
         ids = [one for one in (export.requester_id, export.decider_id) if one is not None]
         found = await work.session.execute(select(Account.id, Account.name).where(Account.id.in_(ids)))
         names = {row[0]: row[1] for row in found}
@@ -156,6 +166,7 @@ class Exporter:
         return Claim(
             work.tenant_id,
             export.id,
+            claim_id,
             await acting_as(work, export.requester_id, export.client_id),
             await rows.variables_of(work.services, work.tenant_id, export.id, export.variables),
             export.document,
@@ -219,18 +230,19 @@ class Exporter:
             finally:
                 await asyncio.to_thread(made.close)
             ring: KeyRing = self._works.services[KeyRing]
-            keys = await ring.of(claim.tenant_id)
+            key = ContentKey.new(claim.tenant_id, claim.id, (await ring.of(claim.tenant_id)).algorithm)
             size, digest = await asyncio.to_thread(_measured, plain)
-            await asyncio.to_thread(seal, keys, claim.export_id, plain, sealed)
+            await asyncio.to_thread(seal, key, plain, sealed)
             await self._tell(claim, made.written.rows)
             store: FileStore = self._works.services[FileStore]
-            await store.put(claim.tenant_id, claim.export_id, cast("BinaryIO", sealed))
+            await store.put(claim.tenant_id, claim.id, cast("BinaryIO", sealed))
         used = rows.rights_used(dict(whole.query.plan.permissions), whole.full)
-        return Made(made.written, size, digest, used)
+        return Made(made.written, key, size, digest, used)
 
     async def _fill(self, claim: Claim, whole: Whole, made: Any) -> None:  # noqa: ANN401 - a writer
         """Read as whoever asked, in one transaction, and write; at most as many rows as may be delivered."""
         told = 0.0
+        telling: set[UUID] = set()
         written: Written = made.written
         async with self._works.begin(claim.principal) as work:
             connection = await work.connection()
@@ -238,29 +250,45 @@ class Exporter:
             async for found in whole.rows(connection, context=self._works.services):
                 room = claim.row_bound - written.rows
                 made.add(found[:room])
+                telling.update(*(row.tells for row in found[:room]))
                 if len(found) > room:
                     written.is_truncated = True
                     break
                 if time.monotonic() - told >= _TELL_SECONDS:
-                    await self._tell(claim, written.rows)
+                    await self._tell(claim, written.rows, telling)
+                    telling.clear()
                     told = time.monotonic()
+        await self._tell(claim, written.rows, telling)
 
-    async def _tell(self, claim: Claim, rows_done: int) -> None:
-        """Say how far it is and hold on to the claim; raises `Withdrawn` where it is ours no more."""
+    async def _tell(self, claim: Claim, rows_done: int, telling: Collection[UUID] = ()) -> None:
+        """Say how far it is, and of which rows it tells, and hold on to the claim.
+
+        Raises `Withdrawn` where it is this worker's no more.
+        """
         async with self._works.begin(system_principal(claim.tenant_id)) as work:
-            run = await work.session.scalar(
-                select(m.ExportRun).where(m.ExportRun.id == claim.export_id).with_for_update()
-            )
+            run = await self._run(work, claim)
             if run is None:
                 raise Withdrawn
             run.rows_done, run.claimed_until = rows_done, work.now() + CLAIM
+            if telling:
+                export = literal(claim.tenant_id, Uuid), literal(claim.export_id, Uuid)
+                said = select(*export, func.unnest(literal(list(telling), ARRAY(Uuid))))
+                contents = insert(m.ExportContent).from_select(["tenant_id", "id", "row_id"], said)
+                # Rows may tell of the same, a household of many residents for one.
+                await work.session.execute(contents.on_conflict_do_nothing())
+
+    async def _run(self, work: Work, claim: Claim) -> m.ExportRun | None:
+        """The export's place in the queue, locked; None where the claim is not this worker's any more."""
+        mine = select(m.ExportRun).where(m.ExportRun.id == claim.export_id, m.ExportRun.claim_id == claim.id)
+        found: m.ExportRun | None = await work.session.scalar(mine.with_for_update())
+        return found
 
     async def _held(self, work: Work, claim: Claim) -> m.Export | None:
-        """The export, taken out of the queue; None where it was withdrawn meanwhile."""
-        export = await work.session.scalar(select(m.Export).where(m.Export.id == claim.export_id).with_for_update())
-        if export is None or export.state != "RUNNING":
-            return None
-        return export
+        """The export, locked; None where the claim is not this worker's any more."""
+        export: m.Export | None = await work.session.scalar(
+            select(m.Export).where(m.Export.id == claim.export_id).with_for_update()
+        )
+        return None if await self._run(work, claim) is None else export
 
     async def _end(self, claim: Claim, made: Made) -> None:
         async with self._works.begin(system_principal(claim.tenant_id)) as work:
@@ -269,7 +297,7 @@ class Exporter:
                 await _complete(work, export, made)
                 return
         store: FileStore = self._works.services[FileStore]
-        await store.delete(claim.tenant_id, claim.export_id)
+        await store.delete(claim.tenant_id, claim.id)
 
 
 async def _complete(work: Work, export: m.Export, made: Made) -> None:
@@ -279,6 +307,10 @@ async def _complete(work: Work, export: m.Export, made: Made) -> None:
     export.expires_at = work.now() + timedelta(hours=settings.retention_hours)
     export.row_count, export.is_truncated = made.written.rows, made.written.is_truncated
     export.byte_size, export.sha256, export.rights = made.byte_size, made.sha256, made.rights
+    ring: KeyRing = work.services[KeyRing]
+    keys = await ring.of(work.tenant_id)
+    export.file_id = made.key.thing_id
+    export.file_key = keys.seal_bytes("exports", "file_key", export.id, made.key.secret)
     work.emit(
         events.ExportCompleted(
             subject_id=export.id,
@@ -304,6 +336,7 @@ async def _fail(work: Work, export: m.Export, refusal: Refusal | None, principal
     locale = principal.locale if principal is not None else "zh"
     reason = refusal.reason if refusal is not None else "DOCUMENT_INVALID"
     await rows.forget_run(work, export)
+    await rows.forget_contents(work, export)
     export.state, export.finished_at = "FAILED", work.now()
     export.failure = refusal.message(locale) if refusal is not None else reason
     work.emit(events.ExportFailed(subject_id=export.id, refusal=reason))

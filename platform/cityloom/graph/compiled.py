@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
+from cityloom.graph.compiler.telling import taken_out
 from cityloom.graph.reads import Answer
 
 if TYPE_CHECKING:
@@ -41,8 +44,10 @@ class CompiledReads:
         operation_name: str | None,
         variables: dict[str, Any],
         principal: Principal,
+        *,
+        is_kept: bool = False,
     ) -> CompiledPlan | None:
-        """The plan of a query; None where it has no compiled root field."""
+        """The plan of a query; None where it has no compiled root field. An answer that `is_kept` tells of its rows."""
         query = self.compiler.plan(
             contract.graphql,
             prepared.document,
@@ -51,6 +56,7 @@ class CompiledReads:
             principal,
             contract=contract.key,
             document_key=prepared.key,
+            is_kept=is_kept,
         )
         return CompiledPlan(query, self) if query.root_keys else None
 
@@ -123,4 +129,8 @@ class CompiledPlan:
         """Send the one statement."""
         fetch = self.reads.fetch if self.query.cost <= FEW_ROWS else self.reads.fetch_list
         answer = await self.query.run(fetch, context=self.reads.services)
-        return Answer(answer.fields, answer.errors)
+        if not self.query.plan.tells:
+            return Answer(answer.fields, answer.errors)
+        decoded = {key: orjson.loads(value) for key, value in answer.fields.items()}
+        tells = taken_out(decoded)
+        return Answer({key: orjson.dumps(value) for key, value in decoded.items()}, answer.errors, tells)

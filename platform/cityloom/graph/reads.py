@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from uuid import UUID
 
     from graphql import (
         FieldNode,
@@ -27,10 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Answer:
-    """What a plan answered: JSON by response name of the root field, and the errors of fields inside it."""
+    """What a plan answered: JSON by response name of the root field, and the errors of fields inside it.
+
+    `tells` are the rows of which an answer that is kept tells.
+    """
 
     fields: dict[str, bytes]
     errors: list[GraphQLError] = field(default_factory=list)
+    tells: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,10 @@ class Reads(Protocol):
         operation_name: str | None,
         variables: dict[str, Any],
         principal: Principal,
+        *,
+        is_kept: bool = False,
     ) -> Plan | None:
-        """The plan of a query; None where it has no compiled root field.
+        """The plan of a query; None where it has no compiled root field. An answer that `is_kept` tells of its rows.
 
         Refuses values that the document's types admit but the schema's meaning does not (an id that never was one).
         """
@@ -102,7 +109,7 @@ class Reads(Protocol):
 class NoReads:
     """For schemas without bound types: nothing is compiled."""
 
-    def plan(self, *_: object) -> None:
+    def plan(self, *_: object, is_kept: bool = False) -> None:  # noqa: ARG002 - the protocol's
         """Never a plan."""
         return
 

@@ -21,6 +21,7 @@ from cityloom.graph.limits import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
+    from uuid import UUID
 
     from cityloom.core.principal import Principal
     from cityloom.graph.context import ModulesOf
@@ -49,10 +50,14 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a shaping document found: the object `data` as JSON, and messages of fields that may not be read."""
+    """What a shaping document found: the object `data` as JSON, and messages of fields that may not be read.
+
+    `tells` are the rows of which it tells that somebody's erasure can destroy.
+    """
 
     data: bytes
     errors: tuple[str, ...] = ()
+    tells: frozenset[UUID] = frozenset()
 
 
 class Shaping:
@@ -97,7 +102,7 @@ class Shaping:
         """Run a document for one event, in one statement; ids are global ids."""
         contract, prepared = await self._prepared(principal, text)
         answer = await self._plan(contract, prepared, principal, event=event, subject=subject).run()
-        return Selection(_object(answer), tuple(error.message for error in answer.errors))
+        return Selection(_object(answer), tuple(error.message for error in answer.errors), answer.tells)
 
     async def _prepared(self, principal: Principal, text: str) -> tuple[Contract, Prepared]:
         contract = self._contracts.of(await self._modules_of(principal))
@@ -113,7 +118,7 @@ class Shaping:
     def _plan(self, contract: Contract, prepared: Prepared, principal: Principal, *, event: str, subject: str) -> Plan:
         given = {"event": event, "subject": subject}
         variables: dict[str, Any] = {name: given[name] for name in _variables(prepared)}
-        plan = self._reads.plan(contract, prepared, None, variables, principal)
+        plan = self._reads.plan(contract, prepared, None, variables, principal, is_kept=True)
         if plan is None or not plan.is_whole:
             raise ShapeRefused(
                 why="every root field has to be read from the city's data · 每个根字段都必须读取本城市的数据",

@@ -9,15 +9,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cityloom.core.module import Module, Retention
-    from cityloom.core.subjects import Holding
+    from cityloom.core.subjects import ConsentEnds, Copies, Holding
     from cityloom.core.work import Work
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectCatalogue:
-    """Holdings from low slices to high, and kinds of retention by name."""
+    """Holdings, copies and what ends with consents from low slices to high, and kinds of retention by name."""
 
     holdings: tuple[Holding, ...]
+    copies: tuple[Copies, ...]
+    consent_ends: tuple[ConsentEnds, ...]
     retentions: dict[str, Retention]
 
     @classmethod
@@ -26,6 +28,8 @@ class SubjectCatalogue:
         known = tuple(modules)
         return cls(
             tuple(holding for module in known for holding in module.holdings),
+            tuple(one for module in known for one in module.copies),
+            tuple(one for module in known for one in module.consent_ends),
             {one.name: one for module in known for one in module.retentions},
         )
 

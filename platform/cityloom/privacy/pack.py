@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 from sqlalchemy import select
 
-from cityloom.core.subjects import protected_fields
+from cityloom.core.subjects import protected_names
 from cityloom.privacy import models as m
 from cityloom.privacy.service.purposes import (
     BASIS_LIMIT,
@@ -30,14 +30,17 @@ Basis = Literal["CONSENT", "CONTRACT", "LEGAL_DUTY", "EMERGENCY", "PUBLIC_INTERE
 
 
 class PurposeRow(PackRow):
-    """One purpose; `fields` are protected fields, divided by spaces, in alphabetical order."""
+    """One purpose; `fields` are protected fields, divided by spaces, in alphabetical order.
+
+    None is needed where people consent to something that shows none.
+    """
 
     code: Annotated[str, Field(pattern=CODE)]
     title_zh: Title
     title_en: Title
     basis: Basis
     basis_text: Annotated[str, Field(max_length=BASIS_LIMIT)] = ""
-    fields: Annotated[str, Field(min_length=1)]
+    fields: str = ""
     daily_quota: Annotated[int, Field(ge=1, le=MOST_QUOTA)] = 50
     lasts_minutes: Annotated[int, Field(ge=1, le=LONGEST_MINUTES)] = 30
 
@@ -53,10 +56,11 @@ class PrivacyPart(PackPart):
 
     def check(self, pack: Pack, problems: Problems) -> None:
         """Fields are protected ones, named once and in order."""
-        known = protected_fields()
+        known = protected_names()
         for entry in pack.entries(PURPOSES):
-            fields = entry.row.fields.split(" ")
-            if fields != sorted(set(fields) & set(known)):
+            fields = entry.row.fields.split(" ") if entry.row.fields else []
+            is_empty = not fields and entry.row.basis != "CONSENT"
+            if is_empty or fields != sorted(set(fields) & set(known)):
                 told = " ".join(sorted(known))
                 problems.add(
                     entry,
@@ -98,7 +102,7 @@ class PrivacyPart(PackPart):
                     "title_en": row.title_en,
                     "basis": row.basis,
                     "basis_text": row.basis_text,
-                    "fields": row.fields.split(" "),
+                    "fields": row.fields.split(),
                     "daily_quota": row.daily_quota,
                     "lasts_minutes": row.lasts_minutes,
                 },

@@ -94,6 +94,13 @@ class NotYourSnapshot(Refusal):
     zh = "只有以其权限生成快照的人可以查看其内容,且权限须仍然有效:请自行生成快照。"
 
 
+class SnapshotWithdrawn(Refusal):
+    """Somebody of whom the snapshot told was erased, and its rows with them: take another."""
+
+    code = RefusalCode.INVALID_STATE
+    zh = "快照中涉及的个人信息已依法清除,内容随之撤回:请重新生成快照。"
+
+
 class TextMissing(Refusal):
     """It needs {least} to {most} characters."""
 

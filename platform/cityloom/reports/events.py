@@ -101,6 +101,18 @@ class SnapshotTaken(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotWithdrawn(Event):
+    """Somebody of whom a kept result told was erased, and its rows with them."""
+
+    type: ClassVar[str] = "reports.snapshot.withdrawn.v1"
+    subject_tag: ClassVar[str] = "rsnp"
+    zh: ClassVar[str] = "报表快照涉及的个人信息已清除,内容随之撤回。"
+    nodes: ClassVar[Mapping[str, str]] = {"report_id": "rprt"}
+
+    report_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDefined(Event):
     """The catalogue of derivable fields has a field, or its names have changed."""
 
@@ -175,6 +187,7 @@ EVENTS: tuple[type[Event], ...] = (
     ScheduleRemoved,
     ScheduleFailed,
     SnapshotTaken,
+    SnapshotWithdrawn,
     FieldDefined,
     CatalogueWritten,
     RequestFiled,

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -73,7 +73,10 @@ class ReportSchedule(TenantTable, Base):
 
 
 class ReportSnapshot(TenantTable, Base):
-    """A kept result. `content` holds the rows, compressed and sealed; `rights` is what they were read with."""
+    """A kept result. `content` holds the rows, compressed and sealed; `rights` is what they were read with.
+
+    Once somebody of whom it tells is erased, it is withdrawn: the rows and the values that were given are gone.
+    """
 
     __tablename__ = "report_snapshots"
     __table_args__ = (
@@ -82,6 +85,7 @@ class ReportSnapshot(TenantTable, Base):
         Index(None, "tenant_id", "report_id", "taken_at", "id"),
         Index(None, "tenant_id", "account_id", "id"),
         Index(None, "tenant_id", "taken_at", "id"),
+        CheckConstraint("(content IS NULL) = (withdrawn_at IS NOT NULL)", name="withdrawn"),
     )
 
     report_id: Mapped[UUID]
@@ -92,9 +96,24 @@ class ReportSnapshot(TenantTable, Base):
     columns: Mapped[list[Any]] = mapped_column(JSONB)
     row_count: Mapped[int]
     is_truncated: Mapped[bool]
-    content: Mapped[bytes] = mapped_column(LargeBinary, info=SEALED)
+    content: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     rights: Mapped[dict[str, Any]] = mapped_column(JSONB)
     taken_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class ReportSnapshotContent(TenantTable, Base):
+    """A snapshot tells of a row that somebody's erasure can destroy; `id` is the snapshot's."""
+
+    __tablename__ = "report_snapshot_contents"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "id"], ["report_snapshots.tenant_id", "report_snapshots.id"], ondelete="CASCADE"
+        ),
+        Index(None, "tenant_id", "row_id"),
+    )
+
+    row_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class ReportField(TenantTable, Base):

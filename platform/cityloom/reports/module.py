@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cityloom.core.module import GraphApi, Module
+from cityloom.core.subjects import Copies
 from cityloom.core.text import Text
 from cityloom.reports.api.mutations import ReportsMutation
 from cityloom.reports.api.queries import ReportsQuery
@@ -18,6 +19,7 @@ from cityloom.reports.events import EVENTS
 from cityloom.reports.jobs import JOBS
 from cityloom.reports.pack import ReportsPart
 from cityloom.reports.permissions import PERMISSIONS
+from cityloom.reports.service import withdraw_snapshots
 from cityloom.reports.settings import ReportsSettings
 
 MODULE = Module(
@@ -38,4 +40,5 @@ MODULE = Module(
     pack_parts=(ReportsPart(),),
     events=EVENTS,
     jobs=JOBS,
+    copies=(Copies("report_snapshots", Text("报表快照", "Snapshots of reports"), withdraw_snapshots),),
 )

@@ -13,6 +13,7 @@ from cityloom.core.crypto import FileKeyProvider
 from cityloom.core.database import Base
 from cityloom.core.principal import Principal, PrincipalKind
 from cityloom.core.rls import kind
+from cityloom.core.subjects import erasable_tables
 from cityloom.core.work import Works
 from cityloom.events.service import write_outbox
 from cityloom.files.store import FileStore, open_store
@@ -64,7 +65,8 @@ class Front:
 
     def shaping(self) -> Shaping:
         """What runs shaping documents over the same schema."""
-        reads = CompiledReads(Compiler(), self.database, self.services)
+        telling = erasable_tables(holding for module in modules() for holding in module.holdings)
+        reads = CompiledReads(Compiler(telling=telling), self.database, self.services)
         return Shaping(shared_contracts(modules(), "tenant"), reads, modules_of=_Everything())
 
     async def ask(

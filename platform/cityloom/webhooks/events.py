@@ -77,6 +77,17 @@ class KeyProven(Event):
     key_id: UUID
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BodiesErased(Event):
+    """Somebody was erased of whom bodies told: those are gone, and those not accepted yet are not sent any more."""
+
+    type: ClassVar[str] = "webhooks.endpoint.bodies_erased.v1"
+    subject_tag: ClassVar[str] = "whep"
+    zh: ClassVar[str] = "推送内容涉及的个人信息已清除:内容已删除,尚未送达的不再发送。"
+
+    count: int
+
+
 EVENTS = (
     EndpointChanged,
     EndpointFailing,
@@ -84,4 +95,5 @@ EVENTS = (
     DeliveriesExhausted,
     DeliveriesReplayed,
     KeyProven,
+    BodiesErased,
 )

@@ -11,6 +11,7 @@ import orjson
 
 from cityloom.access.acting import acting
 from cityloom.core.ids import encode_id, new_id
+from cityloom.core.subjects import hold_off_erasures
 from cityloom.events import stream
 from cityloom.events.envelope import render
 from cityloom.tenancy.system import system_principal
@@ -60,6 +61,9 @@ FROM unnest($3::uuid[], $4::uuid[], $5::bigint[], $6::bytea[], $7::text[], $8::b
   $11::bytea[], $12::boolean[])
   AS given(id, endpoint_id, sequence, previous_hash, webhook_id, position, event_type, order_key, body, is_first)
 """
+_CONTENTS = """
+INSERT INTO webhook_delivery_contents (tenant_id, id, row_id) SELECT $1, * FROM unnest($2::uuid[], $3::uuid[])
+"""
 _MOVE = """
 UPDATE webhook_lanes AS l SET position = moved.position, sequence = moved.sequence, chain_hash = moved.chain_hash
 FROM unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bytea[]) AS moved(id, position, sequence, chain_hash)
@@ -76,6 +80,7 @@ class _Lane:
     upto: int
     found: list[StreamedEvent] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    tells: list[frozenset[UUID]] = field(default_factory=list)
 
     @property
     def id(self) -> UUID:
@@ -113,6 +118,8 @@ class Fanout:
             upto = events[-1].position if events else head
             behind = [row for row in rows if row["position"] < upto]
             found = [_Lane(row, await self._owner(work, row), upto) for row in behind]
+            if any(row["document"] is not None for row in behind):
+                await hold_off_erasures(work)
             for lane in found:
                 await self._collect(lane, events)
             made = await _write(connection, tenant_id, found, work.now())
@@ -131,8 +138,10 @@ class Fanout:
         if not lane.found:
             return
         selections: list[bytes | None] = [None] * len(lane.found)
+        lane.tells = [frozenset()] * len(lane.found)
         if row["document"] is not None:
-            selections = await self._shaper.shape(lane.principal, row["document"], lane.found)
+            shaped = await self._shaper.shape(lane.principal, row["document"], lane.found)
+            selections, lane.tells = [one.data for one in shaped], [one.tells for one in shaped]
         tenant_id = lane.principal.tenant_id
         lane.bodies = [
             render(event, tenant_id, selection) for event, selection in zip(lane.found, selections, strict=True)
@@ -156,6 +165,7 @@ async def _write(
     locked = await lanes.lock(connection, tenant_id, [lane.id for lane in found])
     still = {row["id"] for row in locked if row["is_open"]}
     deliveries: list[tuple[Any, ...]] = []
+    contents: list[tuple[UUID, UUID]] = []
     moved: list[tuple[UUID, int, int, bytes]] = []
     due: list[UUID] = []
     for lane in found:
@@ -165,7 +175,8 @@ async def _write(
         known: dict[UUID, bool] = defaultdict(bool)
         # Ids of one millisecond are in no order of their own, and the log is read in theirs.
         ids = sorted(new_id() for _ in lane.found)
-        for row_id, event, body in zip(ids, lane.found, lane.bodies, strict=True):
+        for row_id, event, body, tells in zip(ids, lane.found, lane.bodies, lane.tells, strict=True):
+            contents += [(row_id, told) for told in tells]
             order = event.subject_id if lane.row["ordering"] == "PER_SUBJECT" else lane.id
             previous, sequence = chain_hash, sequence + 1
             chain_hash = signing.link(previous, sequence, body)
@@ -190,6 +201,8 @@ async def _write(
             due.append(lane.id)
     if deliveries:
         await connection.execute(_INSERT, tenant_id, now, *map(list, zip(*deliveries, strict=True)))
+    if contents:
+        await connection.execute(_CONTENTS, tenant_id, *map(list, zip(*contents, strict=True)))
     if moved:
         await connection.execute(_MOVE, tenant_id, *map(list, zip(*moved, strict=True)))
     if due:

@@ -6,7 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, LargeBinary, SmallInteger, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,7 +28,8 @@ ORDERINGS = ("PER_SUBJECT", "PER_ENDPOINT")
 ALGORITHMS = ("HMAC_SHA256", "ED25519")
 #: EVENT: an event of the stream. TEST: asked for by the owner. PROOF: signed by one key alone, to prove it.
 KINDS = ("EVENT", "TEST", "PROOF")
-#: WAITING: behind an older one of its order. DUE: to be tried at `due_at`. WITHDRAWN: its endpoint was closed before.
+#: WAITING: behind an older one of its order. DUE: to be tried at `due_at`. WITHDRAWN: its endpoint was closed before,
+#: or somebody of whom it told was erased.
 DELIVERY_STATES = ("WAITING", "DUE", "DELIVERED", "EXHAUSTED", "WITHDRAWN")
 OUTCOMES = (
     "DELIVERED",
@@ -134,7 +144,10 @@ class WebhookLane(TenantTable, Base):
 
 
 class WebhookDelivery(TenantTable, Base):
-    """One event for one endpoint; `body` is what is sent, byte for byte, however often."""
+    """One event for one endpoint; `body` is what is sent, byte for byte, however often.
+
+    Nothing is left of it from `body_erased_at` on, when somebody was erased of whom the endpoint's document told.
+    """
 
     __tablename__ = "webhook_deliveries"
 
@@ -159,6 +172,7 @@ class WebhookDelivery(TenantTable, Base):
     created_at: Mapped[datetime]
     first_tried_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    body_erased_at: Mapped[datetime | None]
 
     __table_args__ = (
         tenant_foreign_key("endpoint_id", "webhook_endpoints"),
@@ -186,6 +200,23 @@ class WebhookDelivery(TenantTable, Base):
         Index(None, "tenant_id", "endpoint_id", "event_type", "id"),
         Index(None, "tenant_id", "endpoint_id", "id"),
     )
+
+
+class WebhookDeliveryContent(TenantTable, Base):
+    """A delivery's body tells of a row that somebody's erasure can destroy; `id` is the delivery's.
+
+    Bodies of endpoints without a document hold the event alone, which names rows by ids and tells nothing of them.
+    """
+
+    __tablename__ = "webhook_delivery_contents"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "id"], ["webhook_deliveries.tenant_id", "webhook_deliveries.id"], ondelete="CASCADE"
+        ),
+        Index(None, "tenant_id", "row_id"),
+    )
+
+    row_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class WebhookAttempt(TenantTable, Base):

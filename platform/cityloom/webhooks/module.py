@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cityloom.core.module import GraphApi, Module
+from cityloom.core.subjects import Copies
 from cityloom.core.text import Text
 from cityloom.webhooks.api.mutations import WebhooksMutation
 from cityloom.webhooks.api.shapes import (
@@ -18,6 +19,7 @@ from cityloom.webhooks.api.shapes import (
 )
 from cityloom.webhooks.events import EVENTS
 from cityloom.webhooks.permissions import PERMISSIONS
+from cityloom.webhooks.service import erase_bodies
 
 MODULE = Module(
     name="webhooks",
@@ -29,6 +31,7 @@ MODULE = Module(
     is_core=True,
     permissions=PERMISSIONS,
     events=EVENTS,
+    copies=(Copies("webhook_deliveries", Text("推送内容", "Bodies of webhooks"), erase_bodies),),
     tenant_api=GraphApi(
         queries=(WebhooksQuery,),
         mutations=(WebhooksMutation,),

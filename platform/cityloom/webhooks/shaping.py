@@ -12,7 +12,7 @@ from cityloom.core.errors import Refusal
 from cityloom.core.ids import encode_id, id_prefix
 from cityloom.events.catalogue import EventCatalogue
 from cityloom.events.envelope import EVENT_TAG
-from cityloom.graph.shaping import Shaping
+from cityloom.graph.shaping import Selection, Shaping
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -45,17 +45,17 @@ class Shaper:
     def __init__(self, shaping: Shaping) -> None:
         self._shaping = shaping
 
-    async def shape(self, principal: Principal, document: str, events: Sequence[StreamedEvent]) -> list[bytes | None]:
-        """The answer of the document for each event, as JSON, as this principal sees it now; null where it failed.
+    async def shape(self, principal: Principal, document: str, events: Sequence[StreamedEvent]) -> list[Selection]:
+        """The answer of the document for each event, as this principal sees it now; null where it failed.
 
         What fails for want of the database is raised: the batch is made again later.
         """
         room = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(event: StreamedEvent) -> bytes | None:
+        async def one(event: StreamedEvent) -> Selection:
             async with room:
                 try:
-                    found = await self._shaping.run(
+                    return await self._shaping.run(
                         principal,
                         document,
                         event=encode_id(EVENT_TAG, principal.tenant_id, event.id),
@@ -65,8 +65,7 @@ class Shaper:
                     # The event must arrive, whatever has become of the document or of its owner's rights.
                     _unshaped.add(1)
                     _log.warning("webhooks.not_shaped", error=type(error).__name__)
-                    return b"null"
-            return found.data
+                    return Selection(b"null")
 
         return list(await asyncio.gather(*map(one, events)))
 

@@ -80,10 +80,23 @@ class Reads:
     whole: int = 0
 
     def plan(
-        self, contract: Contract, prepared: Prepared, name: str | None, variables: dict[str, Any], principal: Principal
+        self,
+        contract: Contract,
+        prepared: Prepared,
+        operation_name: str | None,
+        variables: dict[str, Any],
+        principal: Principal,
+        *,
+        is_kept: bool = False,
     ) -> Plan:
         made = self.compiler.plan(
-            contract.graphql, prepared.document, name, variables, principal, document_key=prepared.key
+            contract.graphql,
+            prepared.document,
+            operation_name,
+            variables,
+            principal,
+            document_key=prepared.key,
+            is_kept=is_kept,
         )
         self.whole += made.whole
         return Plan(made, self.desk, self.skips)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from cityloom.core.ids import encode_id, new_id
 from cityloom.modules.grid import models as m
 from cityloom.modules.grid.holdings import RETENTIONS
 from cityloom.modules.registry import service as registry
+from cityloom.privacy import service as privacy
 from cityloom.testing.front import anonymous
 from cityloom.testing.probes import mutation
 
@@ -208,6 +210,29 @@ async def test_a_visit_of_a_handset_is_recorded_once(
     for wrong in ("nonsense", str(new_id(0))):
         refused = await probe.refused(worker, RECORD, {"input": {**given_, "clientId": wrong}})
         assert refused == ("INVALID_INPUT", "CLIENT_ID_WRONG")
+
+
+async def test_an_erasure_reaches_what_was_written_at_their_door(
+    probe: Probe, works: Works, roster: Roster, home: dict[str, str], alder: AreaTree
+) -> None:
+    said = {"outcome": "MET", "form": "door", "answers": {"people": 2, "note": "独居"}, "note": "王小明腿脚不便"}
+    there, same_door, elsewhere = (
+        {**said, "householdId": home["household"]},
+        {**said, "dwellingId": home["dwelling"]},
+        {**said, "householdId": home["other_household"]},
+    )
+    worker = roster.principal("worker", at="s1c1g1")
+    ids = [(await probe.done(worker, RECORD, {"input": given_}))["id"] for given_ in (there, same_door, elsewhere)]
+    async with works.begin(alder.administrator) as work:
+        erasure = await privacy.erase(work, home["resident"], reason="申请 2026-9")
+        assert erasure.counts["visits"] == 2
+    async with works.begin(alder.administrator) as work:
+        rows = {row.id: row for row in await work.session.scalars(select(m.Visit))}
+        found = [rows[UUID(one[-32:])] for one in ids]
+    assert [(row.note, row.answers) for row in found[:2]] == [(None, {}), (None, {})]
+    # That somebody knocked, when and with what outcome stays; so does what was said at another door.
+    assert [row.outcome for row in found] == ["MET"] * 3
+    assert (found[2].note, found[2].answers["people"]) == (said["note"], 2)
 
 
 values = (

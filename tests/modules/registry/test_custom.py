@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from cityloom.audit.models import AuditRecord
 from cityloom.core.principal import FieldAccess
+from cityloom.modules.registry import models as m
+from cityloom.modules.registry.service.custom import seal_restricted
 from cityloom.testing.front import anonymous
 from cityloom.testing.probes import mutation
+from cityloom.testing.rotation import rotate
 
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
+    from cityloom.testing.clock import ManualClock
     from cityloom.testing.front import Front
     from tests.modules.registry.conftest import Town
 
@@ -139,6 +143,88 @@ async def test_restricted_answers_are_for_few(front: Front, town: Town) -> None:
     seen = await front.data(trusted, ask % by_care, {"id": resident})
     assert seen["resident"]["customRestricted"] == {"care": "二级"}
     assert seen["residents"]["totalCount"] == 1
+
+
+async def test_restricted_answers_are_sealed_and_found_whole(front: Front, town: Town, clock: ManualClock) -> None:
+    administrator, resident, tenant = town.tree.administrator, town.here.id("resident"), town.tree.tenant_id
+    await define(front, administrator)
+    more: list[dict[str, Any]] = [
+        {"code": "income", "titleZh": "收入", "titleEn": "Income", "kind": "NUMBER"},
+        {"code": "ill_since", "titleZh": "患病时间", "titleEn": "Ill since", "kind": "DAY"},
+        {
+            "code": "aids",
+            "titleZh": "辅具",
+            "titleEn": "Aids",
+            "kind": "CHOICES",
+            "choices": ["轮椅", "助听器", "拐杖"],
+        },
+        {"code": "deaf", "titleZh": "听障", "titleEn": "Deaf", "kind": "YES_NO"},
+    ]
+    for field in more:
+        given = {"input": {"thing": "RESIDENT", "sensitivity": "RESTRICTED", **field}}
+        assert (await front.data(administrator, DEFINE, given))["customFieldDefine"]["__typename"] == "CustomField"
+    secret = {"care": "二级", "income": 1200.5, "ill_since": "2021-03-04", "aids": ["拐杖", "轮椅"], "deaf": True}
+    made = await answer(front, administrator, resident, alone=True, **secret)
+    assert made["customRestricted"] == secret
+    assert made["custom"] == {"alone": True}
+    assert (await answer(front, administrator, resident, **secret))["version"] == made["version"], "nothing has changed"
+
+    async def stored() -> str:
+        async with front.works.begin(administrator) as work:
+            rows = text("SELECT t::text FROM custom_values AS t WHERE tenant_id = :tenant")
+            return "\n".join((await work.session.scalars(rows, {"tenant": tenant})).all())
+
+    async def holds() -> None:
+        clear = await stored()
+        for word in ("二级", "1200", "2021-03-04", "轮椅", "拐杖"):
+            assert word not in clear, word
+            assert word.encode().hex() not in clear, word
+        seen = "query($id: ID!) { resident(id: $id) { customRestricted } }"
+        assert (await front.data(administrator, seen, {"id": resident}))["resident"]["customRestricted"] == secret
+        for field, value in (("care", "二级"), ("aids", "轮椅"), ("income", "1200.5"), ("ill_since", "2021-03-04")):
+            for eq, count in ((value, 1), (f"{value}0", 0)):
+                where = f'{{custom: {{field: "{field}", eq: "{eq}"}}}}'
+                found = await front.data(administrator, f"{{ residents(where: {where}) {{ totalCount }} }}")
+                assert found["residents"]["totalCount"] == count, where
+
+    await holds()
+    # A range cannot be found in what is sealed: that is said, and not an empty page answered.
+    for where in ('{customNumber: {field: "income", gte: 0}}', '{customDay: {field: "ill_since"}}'):
+        refused = await front.ask(administrator, f"{{ residents(where: {where}) {{ totalCount }} }}")
+        assert refused["errors"][0]["extensions"]["reason"] == "FIELD_SEALED"
+    # While keys are rotated, and by the new ones.
+    before = await envelopes(front, town)
+    await rotate(front.works, clock, tenant)
+    assert len(before) == 12
+    assert not before & await envelopes(front, town)
+    await holds()
+
+
+async def envelopes(front: Front, town: Town) -> set[bytes]:
+    """Everything that is sealed, and every index, of the city's own fields."""
+    async with front.works.begin(town.tree.administrator) as work:
+        found = await work.session.execute(select(m.CustomValue.sealed, m.CustomValue.sealed_index))
+        return {envelope for row in found for envelope in row if envelope is not None}
+
+
+async def test_answers_from_before_are_sealed_by_the_job(front: Front, town: Town) -> None:
+    administrator, resident = town.tree.administrator, town.here.id("resident")
+    await define(front, administrator)
+    await answer(front, administrator, resident, alone=True, care="二级")
+    async with front.works.begin(administrator) as work:
+        # As the release before wrote it.
+        old = update(m.CustomValue).where(m.CustomValue.sealed.is_not(None))
+        await work.session.execute(old.values(word="二级", sealed=None, sealed_index=None))
+    ask = """query($id: ID!) { resident(id: $id) { customRestricted }
+      residents(where: {custom: {field: "care", eq: "二级"}}) { totalCount } }"""
+    wanted = {"resident": {"customRestricted": {"care": "二级"}}, "residents": {"totalCount": 1}}
+    assert await front.data(administrator, ask, {"id": resident}) == wanted
+    for done in (1, 0):
+        async with front.works.begin(administrator) as work:
+            assert await seal_restricted(work) == done
+            words = select(m.CustomValue.word).where(m.CustomValue.word.is_not(None))
+            assert (await work.session.scalars(words)).all() == ["true"], "what is plain stays plain"
+        assert await front.data(administrator, ask, {"id": resident}) == wanted
 
 
 async def test_things_are_found_by_their_answers(front: Front, town: Town) -> None:

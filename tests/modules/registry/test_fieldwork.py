@@ -14,6 +14,7 @@ from cityloom.core.principal import FieldAccess
 from cityloom.demo.papers import phone_number
 from cityloom.testing.front import anonymous
 from cityloom.testing.probes import mutation
+from cityloom.testing.rotation import rotate
 
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
@@ -101,6 +102,17 @@ async def test_a_batch_is_made_once_and_builds_on_itself(front: Front, town: Tow
         "residents": {"nodes": [{"name": "陈晨"}]},
         "stays": [{"fromOn": "2026-02-01"}],
     }
+
+
+async def test_a_repetition_is_known_after_the_keys_were_rotated(
+    front: Front, town: Town, handset: Handset, clock: ManualClock
+) -> None:
+    phone = handset.change("residentChange", id=town.here.id("resident"), version=1, phone=phone_number(91))
+    assert [one["outcome"] for one in await handset.submit(phone)] == ["APPLIED"]
+    await rotate(front.works, clock, town.tree.tenant_id)
+    assert [one["outcome"] for one in await handset.submit(phone)] == ["REPEATED"]
+    other = await handset.submit({**phone, "residentChange": {**phone["residentChange"], "phone": phone_number(92)}})
+    assert (other[0]["outcome"], other[0]["refusal"]["reason"]) == ("REFUSED", "CLIENT_ID_WRONG")
 
 
 async def test_a_conflict_tells_both_versions_and_holds_nobody_up(front: Front, town: Town, handset: Handset) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import Text, cast, func, select
+from sqlalchemy import Text, cast, func, select, update
+from sqlalchemy.exc import IntegrityError
 
 from cityloom.access.models import Account
 from cityloom.core.database import Base
@@ -15,12 +17,16 @@ from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import FieldAccess, Principal, PrincipalKind, Scope
 from cityloom.core.rls import kind
 from cityloom.demo.papers import identity_number, phone_number
+from cityloom.modules.registry.models import Resident
 from cityloom.testing.front import anonymous
 from cityloom.testing.rights import StatedRights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sqlalchemy import Update
+
+    from cityloom.core.work import Work
     from cityloom.testing.front import Front
     from tests.modules.registry.conftest import Town
 
@@ -331,3 +337,30 @@ async def test_an_account_is_one_residents_and_an_administrators_to_give(front: 
     assert (await front.data(administrator, text, {"i": given | {"accountId": None}}))["r"]["__typename"] == "Resident"
     assert (await front.data(me, query))["residents"]["nodes"] == []
     assert (await front.data(administrator, text, {"i": again}))["r"]["__typename"] == "Resident"
+
+
+async def test_an_account_is_given_to_one_of_two_residents_at_once(front: Front, town: Town) -> None:
+    tenant, administrator = town.tree.tenant_id, town.tree.administrator
+    async with front.works.begin(administrator) as work:
+        account = Account(login="wang", name="wang", kind="RESIDENT", created_at=work.now())
+        work.session.add(account)
+        await work.session.flush()
+    text = (
+        "mutation($i: ResidentChangeInput!) { r: residentChange(input: $i) "
+        f"{{ __typename ... on Resident {{ name }} {REFUSAL} }} }}"
+    )
+    chains = (town.here, town.near, town.far)
+    given = [{"id": chain.id("resident"), "accountId": encode_id("acct", tenant, account.id)} for chain in chains]
+    answers = await asyncio.gather(*(front.data(administrator, text, {"i": one}) for one in given))
+    told = sorted(one["r"].get("reason", "given") for one in answers)
+    assert told == ["ACCOUNT_TAKEN", "ACCOUNT_TAKEN", "given"]
+    # Whoever forgets to ask is stopped by the database.
+    rows = update(Resident).where(Resident.id.in_([chain.rows["resident"].id for chain in chains]))
+    async with front.works.begin(administrator) as work:
+        with pytest.raises(IntegrityError, match="uq_residents_tenant_id_account_id"):
+            await _within(work, rows.values(account_id=account.id))
+
+
+async def _within(work: Work, statement: Update) -> None:
+    async with work.session.begin_nested():
+        await work.session.execute(statement)

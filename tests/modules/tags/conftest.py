@@ -14,8 +14,10 @@ from cityloom.events.sequencer import Sequencer
 from cityloom.modules.registry import service as registry
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags import service
+from cityloom.privacy import service as privacy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from cityloom.core.principal import Principal
@@ -74,6 +76,27 @@ class Street:
                 await service.assign_tag(work, resident_id=self.people[person].id, tag_id=self.tags[code].id, **more)
                 for code in codes
             ]
+
+    async def purposes(self, *codes: str) -> None:
+        """Purposes of the register that people consent to, and that show nothing protected."""
+        for code in codes:
+            await self.purpose(code, basis="CONSENT", fields=[])
+
+    async def purpose(
+        self, code: str, *, basis: str = "LEGAL_DUTY", fields: Sequence[str] = ("tags.resident.sensitive",)
+    ) -> None:
+        """A purpose of the register."""
+        async with self.works.begin(self.tree.administrator) as work:
+            await privacy.create_purpose(
+                work,
+                code=code,
+                title_zh=code,
+                title_en=code,
+                basis=basis,
+                fields=list(fields),
+                daily_quota=5,
+                lasts_minutes=30,
+            )
 
     async def publish(self, code: str, definition: dict[str, Any]) -> m.TagRule:
         """Give a tag, made where it is needed, a rule that is applied at once."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from cityloom.core.ids import encode_id, new_id
 from cityloom.events.models import OutboxRecord
+from cityloom.modules.tags import models as m
+from cityloom.modules.tags import service
+from cityloom.privacy import service as privacy
 from cityloom.testing.front import anonymous
 from cityloom.testing.probes import Probe, mutation
 from tests.modules.tags.conftest import READS
@@ -179,20 +182,28 @@ async def test_bad_input_names_the_field_and_changes_nothing(front: Front, stree
 
 async def test_consent_validity_and_repetition(front: Front, street: Street) -> None:
     administrator, probe = street.tree.administrator, Probe(front, street.tree.tenant_id)
-    words = {"titleZh": "慢性病", "titleEn": "Illness", "tagClass": "IDENTITY", "sensitivity": "SENSITIVE"}
+    words = {"titleZh": "慢性病", "titleEn": "Illness", "tagClass": "IDENTITY", "sensitivity": "RESTRICTED"}
     create = {"input": {"code": "illness", "validityDays": 365, "needsConsent": True, **words}}
+    assert await probe.refused(administrator, mutation("tagCreate", "Tag"), create) == (
+        "INVALID_INPUT",
+        "TAG_PURPOSE_MISSING",
+    )
+    await street.purposes("HEALTH_CARE")
+    create["input"]["purpose"] = "HEALTH_CARE"
     tag = (await probe.done(administrator, mutation("tagCreate", "Tag"), create))["id"]
     text = mutation("residentTagAssign", "ResidentTag", "id validUntil validFrom source hasConsent tag { code }")
     given = {"residentId": street.person("s1c1g10"), "tagId": tag}
     assert await probe.refused(administrator, text, {"input": given}) == ("INVALID_INPUT", "CONSENT_NEEDED")
-    first = await probe.done(administrator, text, {"input": {**given, "hasConsent": True}})
+    unfit = {**given, "consentEvidence": "手机 13812345678"}
+    assert await probe.refused(administrator, text, {"input": unfit}) == ("INVALID_INPUT", "TEXT_UNFIT")
+    first = await probe.done(administrator, text, {"input": {**given, "consentEvidence": "表单 17"}})
     assert (first["source"], first["hasConsent"], first["tag"]) == ("PERSON", True, {"code": "illness"})
     assert first["validUntil"] is not None
     before = await front.footprint(street.tree.tenant_id)
-    again = (await front.data(administrator, text, {"input": {**given, "hasConsent": True}}))["residentTagAssign"]
+    again = (await front.data(administrator, text, {"input": given}))["residentTagAssign"]
     assert again["id"] == first["id"]
     assert await front.footprint(street.tree.tenant_id) == before
-    longer = await probe.done(administrator, text, {"input": {**given, "hasConsent": True, "validUntil": "2040-01-01"}})
+    longer = await probe.done(administrator, text, {"input": {**given, "validUntil": "2040-01-01"}})
     assert longer["id"] != first["id"]
     history = await front.data(
         administrator,
@@ -206,6 +217,112 @@ async def test_consent_validity_and_repetition(front: Front, street: Street) -> 
     rule = {"input": {"tagId": tag, "definition": RULE}}
     refused = await probe.refused(administrator, mutation("tagRulePublish", "TagRule"), rule)
     assert refused[1] == "RULE_NEEDS_NO_CONSENT"
+
+
+CONSENTS = "query($id: ID!) { resident(id: $id) { consents { nodes { isGiven evidence purpose { code } } } } }"
+
+
+async def test_a_tag_stands_on_the_ledger_of_consents(front: Front, street: Street) -> None:
+    administrator, probe = street.tree.administrator, Probe(front, street.tree.tenant_id)
+    await street.purposes("HEALTH_CARE", "VOLUNTEERING")
+    tags = {}
+    for code, purpose in (("illness", "HEALTH_CARE"), ("diet", "HEALTH_CARE"), ("helper", "VOLUNTEERING")):
+        words = {"titleZh": code, "titleEn": code, "tagClass": "SERVICE", "sensitivity": "RESTRICTED"}
+        given = {"input": {"code": code, "needsConsent": True, "purpose": purpose, **words}}
+        tags[code] = (await probe.done(administrator, mutation("tagCreate", "Tag"), given))["id"]
+    one, two = street.person("s1c1g10"), street.person("s1c1g11")
+    assign = mutation("residentTagAssign", "ResidentTag", "id hasConsent tag { purpose { code } }")
+    many = mutation("residentTagAssignMany", "ResidentTagsChanged", "changed unchanged")
+    # In one step for many: nobody gets it where nothing is said of their consent.
+    both = {"residentIds": [one, two], "tagId": tags["illness"]}
+    assert (await probe.refused(administrator, many, {"input": both}))[1] == "CONSENT_NEEDED"
+    # Who may tag, and not record consents, does not enter any.
+    tagger = street.tree.someone(*READS, *GUARDS, "tags.tag.assign", at="s1c1")
+    evident = {"input": both | {"consentEvidence": "同意书 2026-17"}}
+    assert (await probe.refused(tagger, many, evident))[0] == "FORBIDDEN"
+    assert (await probe.done(administrator, many, evident))["changed"] == 2
+    (entry,) = (await front.data(administrator, CONSENTS, {"id": one}))["resident"]["consents"]["nodes"]
+    assert entry == {"isGiven": True, "evidence": "同意书 2026-17", "purpose": {"code": "HEALTH_CARE"}}
+    # What the ledger has is not asked for again, not even of who may not record it.
+    made = await probe.done(tagger, assign, {"input": {"residentId": one, "tagId": tags["diet"]}})
+    assert (made["hasConsent"], made["tag"]["purpose"]) == (True, None)
+    assert len((await front.data(administrator, CONSENTS, {"id": one}))["resident"]["consents"]["nodes"]) == 1
+    help_ = {"residentId": one, "tagId": tags["helper"], "consentEvidence": "报名表"}
+    await probe.done(administrator, assign, {"input": help_})
+    # A consent that is withdrawn ends what stands on it, of this person and this purpose alone.
+    withdraw = mutation("consentWithdraw", "Consent")
+    nobody = street.tree.someone(*READS, "privacy.consent.read")
+    given = {"input": {"id": one, "purpose": "HEALTH_CARE", "evidence": "来电撤回"}}
+    assert (await probe.refused(nobody, withdraw, given))[0] == "FORBIDDEN"
+    before = await front.footprint(street.tree.tenant_id)
+    await probe.done(administrator, withdraw, given)
+    after = await front.footprint(street.tree.tenant_id)
+    # The consent and two assignments, each told and noted.
+    assert (after["outbox"] - before["outbox"], after["audit_records"] - before["audit_records"]) == (3, 3)
+    history = "query($id: ID!) { resident(id: $id) { tagHistory { nodes { tag { code } ending } } } }"
+    found = (await front.data(administrator, history, {"id": one}))["resident"]["tagHistory"]["nodes"]
+    assert {row["tag"]["code"]: row["ending"] for row in found} == {
+        "illness": "CONSENT_WITHDRAWN",
+        "diet": "CONSENT_WITHDRAWN",
+        "helper": None,
+    }
+    current = "query($id: ID!) { resident(id: $id) { tags { tag { code } } } }"
+    assert (await front.data(administrator, current, {"id": two}))["resident"]["tags"] == [{"tag": {"code": "illness"}}]
+    again = {"input": {"residentId": one, "tagId": tags["illness"]}}
+    assert (await probe.refused(administrator, assign, again))[1] == "CONSENT_NEEDED"
+    # Their consent to one purpose is none to another.
+    other = {"input": {"id": tags["illness"], "purpose": "VOLUNTEERING"}}
+    assert (await probe.refused(administrator, mutation("tagChange", "Tag"), other))[1] == "TAG_PURPOSE_FIXED"
+
+
+async def test_who_had_a_tag_by_consent_before_the_ledger_is_entered_there(front: Front, street: Street) -> None:
+    administrator, tenant = street.tree.administrator, street.tree.tenant_id
+    (row,) = await street.assign("s1c1g10", "plain")
+    await street.assign("s1c1g11", "kept")
+    await street.purposes("VOLUNTEERING")
+    async with front.works.begin(administrator) as work:
+        # As the release before wrote it.
+        await work.session.execute(update(m.Tag).where(m.Tag.code == "plain").values(needs_consent=True))
+        await work.session.execute(update(m.ResidentTag).where(m.ResidentTag.id == row.id).values(has_consent=True))
+    probe = Probe(front, tenant)
+    assign = mutation("residentTagAssign", "ResidentTag")
+    given = {"residentId": street.person("s1c1g11"), "tagId": street.tag("plain"), "consentEvidence": "x"}
+    assert (await probe.refused(administrator, assign, {"input": given}))[1] == "TAG_PURPOSE_MISSING"
+    stated = {"input": {"id": street.tag("plain"), "purpose": "VOLUNTEERING"}}
+    await probe.done(administrator, mutation("tagChange", "Tag"), stated)
+    (entry,) = (await front.data(administrator, CONSENTS, {"id": street.person("s1c1g10")}))["resident"]["consents"][
+        "nodes"
+    ]
+    assert (entry["isGiven"], entry["purpose"]) == (True, {"code": "VOLUNTEERING"})
+    assert await street.who_has("plain") == {"s1c1g10"}
+    withdrawn = {"input": {"id": street.person("s1c1g10"), "purpose": "VOLUNTEERING", "evidence": "来电撤回"}}
+    await probe.done(administrator, mutation("consentWithdraw", "Consent"), withdrawn)
+    assert await street.who_has("plain") == set()
+
+
+async def test_no_rule_assigns_without_consent(front: Front, street: Street) -> None:
+    administrator = street.tree.administrator
+    await street.publish("plain", {"age": {"from": 20}})
+    assert len(await street.who_has("plain")) == 6
+    await street.purposes("VOLUNTEERING")
+    async with front.works.begin(administrator) as work:
+        await privacy.record_consent(
+            work, street.person("s1c1g10"), purpose="VOLUNTEERING", is_given=True, evidence="报名表"
+        )
+    # A tag comes to need consent after its rule was published.
+    stated = {"input": {"id": street.tag("plain"), "needsConsent": True, "purpose": "VOLUNTEERING"}}
+    assert (await front.data(administrator, mutation("tagChange", "Tag"), stated))["tagChange"]["__typename"] == "Tag"
+    async with front.works.begin(administrator) as work:
+        await service.review_everybody(work)
+    assert await street.who_has("plain") == {"s1c1g10"}
+    async with front.works.begin(administrator) as work:
+        await privacy.record_consent(
+            work, street.person("s1c1g10"), purpose="VOLUNTEERING", is_given=False, evidence="来电撤回"
+        )
+    assert await street.who_has("plain") == set()
+    await street.household("new", "s1c1g1", 1960)
+    await street.catch_up()
+    assert await street.who_has("plain") == set()
 
 
 async def test_a_rule_is_tried_before_it_is_published(front: Front, street: Street) -> None:

@@ -12,16 +12,22 @@ from sqlalchemy import delete, select
 from cityloom.core.principal import Scope, subtree
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags import service
+from cityloom.privacy import service as privacy
 from cityloom.testing.rights import ALL, StatedRights, principal
 from tests.modules.tags.conftest import READS
 
 if TYPE_CHECKING:
     from cityloom.core.principal import Principal
+    from cityloom.testing.clock import ManualClock
     from cityloom.testing.front import Front
     from tests.modules.tags.conftest import Street
 
 PORTRAIT = (Path(__file__).parents[2] / "bench" / "portrait.graphql").read_text("utf-8")
 STATS = "query($by: [TagStatsBy!]!) { tagStats(by: $by) { keys count isSuppressed } }"
+HELD = """query($codes: [String!]!, $purpose: String!) {
+  residents(where: {hasSensitiveTag: {codes: $codes, purpose: $purpose}}) { nodes { id tags { tag { code } } } } }"""
+UNMASK = """mutation($i: SubjectUnmaskInput!) { r: subjectUnmask(input: $i) {
+  ... on Unmasking { fields { field value } } ... on Refusal { refused: code reason } } }"""
 #: Every way to come across a tag.
 EVERYWHERE = """query($id: ID!, $tag: ID!, $row: ID!, $codes: [String!]!) {
   tag(id: $tag) { code } tags { totalCount nodes { code rule { id } } }
@@ -79,8 +85,10 @@ async def test_a_hidden_tag_is_as_one_that_does_not_exist(
         {"id": here.person("s1c1g10"), "tag": here.tag(code), "row": answers_row(here), "codes": [code]},
     )
     assert seen["tag"] == {"code": code}
-    assert {row["tag"]["code"] for row in seen["resident"]["tags"]} == {"plain", code}
-    assert [node["id"] for node in seen["with"]["nodes"]] == [here.person("s1c1g10")]
+    # Who has a sensitive one is told for a purpose alone.
+    told = {"kept": [here.person("s1c1g10")], "secret": []}[code]
+    assert {row["tag"]["code"] for row in seen["resident"]["tags"]} == ({"plain", code} if told else {"plain"})
+    assert [node["id"] for node in seen["with"]["nodes"]] == told
 
 
 def answers_row(street: Street) -> str:
@@ -102,10 +110,10 @@ async def test_a_sensitive_tag_is_seen_where_the_right_is_held(front: Front, str
     here = Scope(areas=(subtree(street.tree.areas["s1c1"].path), subtree(street.tree.areas["s2"].path)))
     rights = StatedRights({**dict.fromkeys((*READS, "tags.tag.read"), ALL), "tags.sensitive.read": here})
     caller = principal(street.tree.tenant_id, rights)
-    found = await front.data(
-        caller, '{ residents(where: {hasTag: ["secret"]}) { nodes { id tags { tag { code } } } } }'
-    )
+    await street.purpose("CARE")
+    found = await front.data(caller, HELD, {"codes": ["secret", "plain"], "purpose": "CARE"})
     assert {node["id"] for node in found["residents"]["nodes"]} == {street.person("s1c1g10"), street.person("s2c1g10")}
+    assert all([tag["tag"]["code"] for tag in node["tags"]] == ["plain"] for node in found["residents"]["nodes"])
     counted = await front.data(caller, STATS, {"by": ["TAG"]})
     assert {(*row["keys"], row["count"], row["isSuppressed"]) for row in counted["tagStats"]} == {
         (street.tag("plain"), 3, False),
@@ -113,15 +121,77 @@ async def test_a_sensitive_tag_is_seen_where_the_right_is_held(front: Front, str
     }
 
 
+async def test_who_has_a_sensitive_tag_is_told_for_a_purpose_and_written_down(
+    front: Front, street: Street, clock: ManualClock
+) -> None:
+    (row,) = await street.assign("s1c1g10", "secret")
+    await street.assign("s1c1g11", "secret", "plain")
+    await street.assign("s2c1g10", "secret")
+    await street.purpose("CARE")
+    await street.purpose("PHONING", fields=["registry.resident.phone"])
+    await street.purpose("SERVICE", basis="CONSENT")
+    rights = (*READS, "tags.tag.read", "tags.sensitive.read", "privacy.subject.unmask")
+    caller = street.tree.someone(*rights, at="s1c1")
+    before = await front.footprint(street.tree.tenant_id)
+    # By no other way is it told who has it, not even to who may see it.
+    ways = """query($row: ID!, $id: ID!) { node(id: $row) { ... on ResidentTag { tag { code } resident { id } } }
+      residents(where: {hasTag: ["secret"]}) { totalCount }
+      resident(id: $id) { tags { id } tagHistory { totalCount } } }"""
+    given = {"row": street.id("row", row.id), "id": street.person("s1c1g10")}
+    assert await front.data(caller, ways, given) == {
+        "node": {"tag": {"code": "secret"}, "resident": None},
+        "residents": {"totalCount": 0},
+        "resident": {"tags": [], "tagHistory": {"totalCount": 0}},
+    }
+    for purpose, reason in (("NOTHING", "PURPOSE_UNKNOWN"), ("PHONING", "PURPOSE_COVERS_NOT")):
+        refused = await front.ask(caller, HELD, {"codes": ["secret"], "purpose": purpose})
+        assert refused["errors"][0]["extensions"]["reason"] == reason
+        unmask = {"id": given["id"], "fields": ["tags.resident.sensitive"], "purpose": purpose}
+        assert (await front.data(caller, UNMASK, {"i": unmask}))["r"]["reason"] == reason
+    # Who may not see such tags finds nobody, and learns nothing of anybody.
+    blind = street.tree.someone(*(one for one in rights if one != "tags.sensitive.read"), at="s1c1")
+    found = await front.data(blind, HELD, {"codes": ["secret"], "purpose": "CARE"})
+    assert found["residents"]["nodes"] == []
+    unmask = {"id": given["id"], "fields": ["tags.resident.sensitive"], "purpose": "CARE"}
+    assert (await front.data(blind, UNMASK, {"i": unmask}))["r"]["refused"] == "FORBIDDEN"
+    assert await front.footprint(street.tree.tenant_id) == before
+    # A list, for a purpose: each of them can see who asked, once an hour.
+    everybody = {street.person("s1c1g10"), street.person("s1c1g11")}
+    for _ in range(2):
+        found = await front.data(caller, HELD, {"codes": ["secret"], "purpose": "CARE"})
+        assert {node["id"] for node in found["residents"]["nodes"]} == everybody
+        assert await looked(front, street, "s1c1g10") == [("SEARCH", "CARE", ["tags.resident.sensitive"])]
+    assert await looked(front, street, "s2c1g10") == []
+    clock.advance(minutes=61)
+    await front.data(caller, HELD, {"codes": ["secret"], "purpose": "CARE"})
+    assert len(await looked(front, street, "s1c1g10")) == 2
+    # One person, as any protected field.
+    shown = (await front.data(caller, UNMASK, {"i": unmask}))["r"]
+    assert shown["fields"] == [{"field": "tags.resident.sensitive", "value": "secret"}]
+    assert (await looked(front, street, "s1c1g10"))[-1] == ("UNMASK", "CARE", ["tags.resident.sensitive"])
+    # A purpose on consent finds those who consent.
+    async with front.works.begin(street.tree.administrator) as work:
+        await privacy.record_consent(work, street.person("s1c1g11"), purpose="SERVICE", is_given=True, evidence="表单")
+    found = await front.data(caller, HELD, {"codes": ["secret"], "purpose": "SERVICE"})
+    assert [node["id"] for node in found["residents"]["nodes"]] == [street.person("s1c1g11")]
+
+
+async def looked(front: Front, street: Street, person: str) -> list[tuple[str, str, list[str]]]:
+    """Who looked at somebody's record: how, what for, and at what."""
+    document = """query($id: ID!) { disclosures(first: 50, person: $id) { nodes { kind fields purpose { code } } } }"""
+    found = await front.data(street.tree.administrator, document, {"id": street.person(person)})
+    return [(one["kind"], one["purpose"]["code"], one["fields"]) for one in found["disclosures"]["nodes"]]
+
+
 async def test_a_right_in_the_same_places_is_not_taken_for_one_elsewhere(front: Front, street: Street) -> None:
     """Of two callers that differ in where the further right holds alone, neither gets the other's plan."""
     for person in ("s1c1g10", "s1c2g10"):
-        await street.assign(person, "secret")
+        await street.assign(person, "kept")
     here, there = (Scope(areas=(subtree(street.tree.areas[name].path),)) for name in ("s1", "s1c2"))
-    for sensitive, seen in ((here, 2), (there, 1), (here, 2), (there, 1)):
-        rights = StatedRights({**dict.fromkeys((*READS, "tags.tag.read"), here), "tags.sensitive.read": sensitive})
+    for restricted, seen in ((here, 2), (there, 1), (here, 2), (there, 1)):
+        rights = StatedRights({**dict.fromkeys((*READS, "tags.tag.read"), here), "tags.restricted.read": restricted})
         caller = principal(street.tree.tenant_id, rights)
-        found = await front.data(caller, '{ residents(where: {hasTag: ["secret"]}) { totalCount } }')
+        found = await front.data(caller, '{ residents(where: {hasTag: ["kept"]}) { totalCount } }')
         assert found["residents"]["totalCount"] == seen
 
 
@@ -229,7 +299,7 @@ async def test_the_portrait_is_one_question_under_the_viewers_rights(front: Fron
     answer = await front.ask(street.tree.administrator, PORTRAIT, {"id": street.person("s1c1g10")})
     assert "errors" not in answer
     whole = answer["data"]["resident"]
-    assert {tag["tag"]["code"] for tag in whole["tags"]} == {"plain", "kept", "secret"}
+    assert {tag["tag"]["code"] for tag in whole["tags"]} == {"plain", "kept"}
     assert len(whole["household"]["residents"]["nodes"]) == 2
     assert whole["household"]["dwelling"]["building"]["name"] == "3号楼"
     worker: Principal = street.reader("tags.restricted.read", at="s1c1g1")

@@ -6,6 +6,7 @@ without waiting. Destroying a tenant's keys makes every envelope of the tenant u
 """
 
 from cityloom.core.crypto.algorithms import Algorithm
+from cityloom.core.crypto.content import ContentKey
 from cityloom.core.crypto.keys import (
     LEAD,
     DataKeyDestroyed,
@@ -40,6 +41,7 @@ from cityloom.core.crypto.providers import (
 __all__ = [
     "LEAD",
     "Algorithm",
+    "ContentKey",
     "DataKeyDestroyed",
     "DataKeyMissing",
     "DataKeyStore",

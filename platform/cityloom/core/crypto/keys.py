@@ -178,6 +178,13 @@ class TenantKeys:
             raise self._no_key(Purpose.FIELD)
         return self._field.key_id
 
+    @property
+    def algorithm(self) -> Algorithm:
+        """The suite of the key that seals at present; refuses as `field_key_id`."""
+        if self._field is None:
+            raise self._no_key(Purpose.FIELD)
+        return self._field.algorithm
+
     def seal(self, table: str, column: str, row_id: UUID, value: str) -> bytes:
         """The envelope of a value for this place. Refuses (`DataKeyDestroyed`, `DataKeyMissing`) without a key."""
         return self.seal_bytes(table, column, row_id, value.encode())

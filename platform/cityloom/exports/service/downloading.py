@@ -9,7 +9,7 @@ from sqlalchemy import select
 from cityloom.core.events import AuditEntry
 from cityloom.exports import events
 from cityloom.exports import models as m
-from cityloom.exports.errors import ExportNotReady, NotYourExport, RightsNarrowed
+from cityloom.exports.errors import ExportNotReady, ExportWithdrawn, NotYourExport, RightsNarrowed
 from cityloom.exports.permissions import READ
 from cityloom.exports.service import rows
 from cityloom.files.service import open_link, signed_links
@@ -26,11 +26,13 @@ PLACE = "exports"
 async def download_export(work: Work, export_id: UUID | None) -> tuple[m.Export, str]:
     """The export, and a path under the platform's address that gives its file to anybody for some minutes.
 
-    Refuses (`Forbidden`, `NotFound`, `NotYourExport`, `ExportNotReady`, `RightsNarrowed`).
+    Refuses (`Forbidden`, `NotFound`, `NotYourExport`, `ExportWithdrawn`, `ExportNotReady`, `RightsNarrowed`).
     """
     export = await rows.find_export(work, export_id, READ)
     if export.requester_id != rows.asker(work, READ):
         raise NotYourExport
+    if export.state == "WITHDRAWN":
+        raise ExportWithdrawn
     if not is_there(work, export):
         raise ExportNotReady(state=export.state)
     if not rows.still_hold(work.rights, export.rights or {"scopes": {}, "fields": []}):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cityloom.graph.compiler import Whole
 
 LEAST, MOST = 4, 500
-_ENDED: Final = frozenset({"READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED"})
+_ENDED: Final = frozenset({"READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED", "WITHDRAWN"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,7 @@ async def cancel_export(work: Work, export_id: UUID | None) -> m.Export:
         raise ExportOver(state=export.state)
     before = {"state": export.state}
     await rows.forget_run(work, export)
+    await rows.forget_contents(work, export)
     export.state, export.finished_at, export.expires_at = "CANCELLED", work.now(), None
     work.emit(events.ExportCancelled(subject_id=export.id))
     work.audit(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
+from cityloom.core.crypto import ContentKey
 from cityloom.core.errors import Forbidden
 from cityloom.core.ids import encode_id
 from cityloom.exports import models as m
@@ -49,7 +50,7 @@ async def find_export(work: Work, export_id: UUID | None, permission: str) -> m.
 async def queue(work: Work, export: m.Export) -> None:
     """Have an export run as soon as a worker is free."""
     export.state = "QUEUED"
-    work.session.add(m.ExportRun(id=export.id, due_at=work.now(), claimed_until=None, tries=0, rows_done=0))
+    work.session.add(m.ExportRun(id=export.id, due_at=work.now(), tries=0, rows_done=0))
     await work.session.flush()
 
 
@@ -59,6 +60,22 @@ async def forget_run(work: Work, export: m.Export) -> None:
     if run is not None:
         await work.session.delete(run)
         await work.session.flush()
+
+
+async def forget_contents(work: Work, export: m.Export) -> None:
+    """Forget of whom an export's file tells."""
+    gone = delete(m.ExportContent).where(m.ExportContent.id == export.id)
+    await work.session.execute(gone.execution_options(synchronize_session=False))
+
+
+async def file_key_of(services: dict[type, Any], export: m.Export) -> ContentKey:
+    """The key of an export's file, which must be there."""
+    if export.file_id is None or export.file_key is None:
+        raise AssertionError(export.id)
+    ring: KeyRing = services[KeyRing]
+    keys = await ring.of(export.tenant_id)
+    secret = keys.open_bytes("exports", "file_key", export.id, export.file_key)
+    return ContentKey(export.tenant_id, export.file_id, secret)
 
 
 async def sealed_variables(work: Work, export_id: UUID, variables: dict[str, Any]) -> bytes:

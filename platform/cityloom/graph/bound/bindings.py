@@ -190,11 +190,12 @@ class ExpressionBinding(Binding):
 
 @dataclass(slots=True)
 class ResolvedBinding(Binding):
-    """A Python function over a batch of rows with the columns that it needs."""
+    """A Python function over a batch of rows with the columns that it needs, and what `found` answers of each row."""
 
     resolve: Callable[[list[Any], Any], Any]
     needs: tuple[Column, ...]
     protected: str | None = None
+    found: Callable[[Any], ColumnElement[Any]] | None = None
 
 
 @dataclass(slots=True)

@@ -94,12 +94,13 @@ def resolved(
     needs: tuple[bd.Column, ...],
     description: str,
     field: str | None = None,
+    found: Callable[[Any], ColumnElement[Any]] | None = None,
 ) -> Plain:
     """A Python function (sync or async) `(rows, context) -> values`, called once for all rows of an answer.
 
-    Rows have the needed columns as attributes.
+    Rows have the needed columns as attributes, and as `found` what an SQL expression over the row answers, as JSON.
     """
-    return declare(bd.ResolvedBinding(resolve, tuple(needs), field), description)
+    return declare(bd.ResolvedBinding(resolve, tuple(needs), field, found), description)
 
 
 def one(

@@ -43,9 +43,12 @@ _MOST_OPERATIONS = 2_048
 class Compiler:
     """Makes and keeps plans; one per process."""
 
-    def __init__(self, *, size: int = 2_048, uses_tallies: bool = True) -> None:
-        """Keep at most `size` plans; count from tallies where the database keeps them."""
-        self.uses_tallies = uses_tallies
+    def __init__(self, *, size: int = 2_048, uses_tallies: bool = True, telling: frozenset[str] = frozenset()) -> None:
+        """Keep at most `size` plans; count from tallies where the database keeps them.
+
+        Answers that are kept tell of which rows of the tables in `telling` they are.
+        """
+        self.uses_tallies, self._telling = uses_tallies, telling
         self.cache: PlanCache[Plan] = PlanCache(size)
         self._operations: OrderedDict[Hashable, Operation] = OrderedDict()
         self._anchors: dict[Hashable, object] = {}
@@ -61,19 +64,21 @@ class Compiler:
         *,
         contract: str = "",
         document_key: Hashable = None,
+        is_kept: bool = False,
     ) -> Query:
         """The plan of a validated query with the values of one request.
 
         `contract` names the schema, `document_key` the document; without a key the document object stands for itself.
-        Refuses variables that are not of their types (`VariablesRefused`) and pages that are too large (`Refusal`).
+        An answer that `is_kept` tells of which rows it is: `Query.plan.tells`. Refuses variables that are not of their
+        types (`VariablesRefused`) and pages that are too large (`Refusal`).
         """
         key = (contract or id(schema), document_key if document_key is not None else id(document), operation_name)
         operation = self._operation(key, lambda: operation_of(schema, document, operation_name), document)
         coerced = operation.coerced(variables)
         plan = self.cache.get(
-            (*key, shape(coerced, operation.by_value)),
+            (*key, is_kept, shape(coerced, operation.by_value)),
             principal.rights,
-            lambda: self._compile(operation, coerced, principal.rights, document),
+            lambda: self._compile(operation, coerced, principal.rights, document, is_kept=is_kept),
         )
         return Query(plan, coerced, principal)
 
@@ -113,7 +118,9 @@ class Compiler:
         """
         operation = operation_of(schema, document, operation_name)
         coerced = operation.coerced(variables)
-        build = Build(schema, operation.fragments, coerced, principal.rights, self._types(schema))
+        build = Build(
+            schema, operation.fragments, coerced, principal.rights, self._types(schema), telling=self._telling
+        )
         parts = whole(build, operation)
         plans = []
         for statement in (parts.rows, parts.count):
@@ -165,14 +172,22 @@ class Compiler:
             self._bound_types[id(schema)] = (schema, found)
         return self._bound_types[id(schema)][1]
 
-    def _compile(self, operation: Operation, variables: Mapping[str, Any], rights: Rights, anchor: object) -> Plan:
+    def _compile(
+        self, operation: Operation, variables: Mapping[str, Any], rights: Rights, anchor: object, *, is_kept: bool
+    ) -> Plan:
         schema = operation.schema
         query = schema.query_type
         if operation.node.operation is not OperationType.QUERY or query is None:
             message = "only queries are compiled as a whole; the payload of a mutation is compiled where it is answered"
             raise TypeError(message)
         build = Build(
-            schema, operation.fragments, variables, rights, self._types(schema), uses_tallies=self.uses_tallies
+            schema,
+            operation.fragments,
+            variables,
+            rights,
+            self._types(schema),
+            uses_tallies=self.uses_tallies,
+            telling=self._telling if is_kept else frozenset(),
         )
         roots: list[tuple[str, bytes | None]] = []
         others: list[str] = []
@@ -254,6 +269,7 @@ def _made(
         dict(build.alike),
         anchor,
         tuple(build.sources),
+        build.tells,
     )
 
 

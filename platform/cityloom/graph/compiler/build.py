@@ -69,9 +69,12 @@ class Build:
         bound_types: Mapping[Any, list[BoundType]],
         *,
         uses_tallies: bool = True,
+        telling: frozenset[str] = frozenset(),
     ) -> None:
+        """Objects of the tables in `telling` say in the answer which rows they are; see `telling.TELLS`."""
         self.schema, self.fragments, self.variables, self.rights = schema, fragments, variables, rights
         self.bound_types, self.uses_tallies = bound_types, uses_tallies
+        self.telling, self.tells = telling, False
         self.getters: dict[str, Getter] = {}
         self.patches: list[Patch] = []
         self.preparations: list[Preparation] = []

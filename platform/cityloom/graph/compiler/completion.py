@@ -99,10 +99,11 @@ async def _resolve(spots: list[Spot], patch: Patch, context: Services) -> None:
 
 
 def row_reader(needs: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
-    """Makes the row of a resolver from a mark: attributes by column name, in Python's types."""
+    """Makes the row of a resolver from a mark: attributes by column name, in Python's types, and what was `found`."""
     readers = [(f"c{at}", column.key, _reader(column)) for at, column in enumerate(needs)]
     return lambda mark: SimpleNamespace(
-        **{name: None if mark[key] is None else read(mark[key]) for key, name, read in readers}
+        **{name: None if mark[key] is None else read(mark[key]) for key, name, read in readers},
+        found=mark.get("found"),
     )
 
 

@@ -43,7 +43,8 @@ class Plan:
 
     `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
     not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
-    `sources` say which table each aggregate is counted from.
+    `sources` say which table each aggregate is counted from. Where it `tells`, the answer says which rows are in it and
+    has to be rid of that (`telling.taken_out`).
     """
 
     sql: str | None
@@ -58,6 +59,7 @@ class Plan:
     alike: Mapping[tuple[str, str], bool]
     anchor: object = None
     sources: tuple[tuple[str, str], ...] = ()
+    tells: bool = False
 
     def fits(self, rights: Rights) -> bool:
         """Whether compiling for these rights would make this very plan.

@@ -18,6 +18,7 @@ from cityloom.graph.compiler.completion import completer, row_reader
 from cityloom.graph.compiler.narrowing import related
 from cityloom.graph.compiler.ordering import order_of
 from cityloom.graph.compiler.rows import Columns, first_json, one_row, row_list
+from cityloom.graph.compiler.telling import TELLS
 from cityloom.graph.compiler.values import arguments
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def object_columns(
             continue
         field = type_.fields[name]
         columns.append((key, _field(build, bound, alias, field, group, (*path, key), weight)))
+    if bound.model.__table__.name in build.telling:
+        build.tells = True
+        columns.append((TELLS, alias.id))
     return columns
 
 
@@ -154,6 +158,8 @@ def _resolved(
     path: tuple[str, ...],
 ) -> ColumnElement[Any]:
     columns: Columns = [(f"c{at}", getattr(alias, column.key)) for at, column in enumerate(binding.needs)]
+    if binding.found is not None:
+        columns.append(("found", build.secure(binding.found(alias), alias)))
     patch = Patch(path, resolve=binding.resolve, row=row_reader(binding.needs), complete=completer(build, field, nodes))
     return _patched(build, patch, columns)
 

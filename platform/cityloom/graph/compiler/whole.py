@@ -23,10 +23,12 @@ from cityloom.graph.compiler.roots import narrowed, root
 from cityloom.graph.compiler.rows import Labels
 from cityloom.graph.compiler.selection import definition_of, named, object_columns
 from cityloom.graph.compiler.statement import in_bytes
+from cityloom.graph.compiler.telling import taken_out
 from cityloom.graph.compiler.values import arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
+    from uuid import UUID
 
     import asyncpg
     from graphql import FieldNode, GraphQLField
@@ -44,10 +46,11 @@ _PAGING = frozenset({"first", "last", "after", "before"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: what tells it apart from the others for ever (None for groups), and its selection."""
+    """One row: what tells it apart from the others for ever (None for groups), its selection, and of what it tells."""
 
     key: str | None
     value: dict[str, Any]
+    tells: frozenset[UUID] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,11 @@ class Whole:
             parts = {self.key: b"[" + b",".join(row[1] for row in found) + b"]"}
             if plan.patches:
                 await finish(parts, plan.patches, context)
-            yield [Row(row[0], value) for row, value in zip(found, orjson.loads(parts[self.key]), strict=True)]
+            values = orjson.loads(parts[self.key])
+            yield [
+                Row(row[0], value, taken_out(value) if plan.tells else frozenset())
+                for row, value in zip(found, values, strict=True)
+            ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,6 +279,12 @@ class FieldRestricted(Refusal):
     zh = "字段 {field} 受限:您的角色不可填写。"
 
 
+class FieldSealed(Refusal):
+    """What the field {field} is answered is sealed: it is found whole, by `custom`, and not by a range."""
+
+    zh = "字段 {field} 的内容已加密:只能用 custom 按完整值查找,不能按范围查找。"
+
+
 class FieldsTooMany(Refusal):
     """A city has {limit} fields for one kind of thing at most."""
 
@@ -327,6 +333,7 @@ REFUSALS: dict[str, Callable[[], Refusal]] = {
     "uq_dwellings_tenant_id_building_id_unit_number": lambda: DwellingNumberTaken(path=("number",)),
     "uq_households_tenant_id_number": lambda: HouseholdNumberTaken(path=("number",)),
     "uq_residents_tenant_id_identity_index": lambda: IdentityNumberTaken(path=("identityNumber",)),
+    "uq_residents_tenant_id_account_id": lambda: AccountTaken(path=("accountId",)),
     "uq_residents_head_of_household": lambda: HouseholdHasHead(path=("relationship",)),
     "uq_organisations_tenant_id_credit_code": lambda: CreditCodeTaken(path=("creditCode",)),
     "uq_vehicles_tenant_id_plate_index": lambda: PlateTaken(path=("plate",)),

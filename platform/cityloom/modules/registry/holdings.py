@@ -102,6 +102,7 @@ HOLDINGS = (
             "证明工作人员何时办理了何事;仅含编号,不含内容。",
             "They prove what staff did and when; they hold numbers, and nothing of what was changed.",
         ),
+        hidden=frozenset({"input_hash"}),
     ),
 )
 

@@ -44,9 +44,22 @@ class TagInUse(Refusal):
 
 
 class ConsentNeeded(Refusal):
-    """This tag is assigned with the resident's consent only: send `hasConsent: true` once they have given it."""
+    """This tag is assigned with the resident's consent to {purpose} only: send `consentEvidence` once they gave it."""
 
-    zh = "该标签须经居民本人同意:取得同意后请发送 hasConsent: true。"
+    zh = "该标签须经居民本人对目的 {purpose} 表示同意:取得同意后请填写 consentEvidence(同意书编号等依据)。"
+
+
+class TagPurposeMissing(Refusal):
+    """A tag that needs consent names the purpose of the register to which residents consent."""
+
+    zh = "须经同意的标签必须指明登记册中居民所同意的使用目的。"
+
+
+class TagPurposeFixed(Refusal):
+    """Residents have this tag by their consent to {purpose}, which is no consent to another purpose."""
+
+    code = RefusalCode.CONFLICT
+    zh = "已有居民因同意目的 {purpose} 而具有该标签,该同意不适用于其他目的。"
 
 
 class ValidityWrong(Refusal):
@@ -81,6 +94,13 @@ class TooManyResidents(Refusal):
 
     code = RefusalCode.LIMIT_EXCEEDED
     zh = "一次须给出 1 至 {most} 位居民,且不得重复。"
+
+
+class TooManyHolders(Refusal):
+    """More than {most} residents have these sensitive tags where you see them: ask for fewer tags."""
+
+    code = RefusalCode.LIMIT_EXCEEDED
+    zh = "您可见范围内有超过 {most} 位居民具有这些敏感标签:请减少标签。"
 
 
 class RuleMalformed(Refusal):

@@ -21,18 +21,19 @@ from cityloom.modules.registry.models import Tracked, one_of
 TAG_CLASSES = ("IDENTITY", "SERVICE", "BEHAVIOUR")
 SENSITIVITIES = ("OPEN", "RESTRICTED", "SENSITIVE")
 SOURCES = ("PERSON", "IMPORT", "RULE")
-#: Why an assignment ended: taken back, its rule holds no more, its time was up, its resident left, or a person
-#: assigned the same tag in its place.
-ENDINGS = ("WITHDRAWN", "RULE", "EXPIRED", "LEFT", "REPLACED")
+#: Why an assignment ended: taken back, its rule holds no more, its time was up, its resident left, a person assigned
+#: the same tag in its place, or the resident withdrew their consent.
+ENDINGS = ("WITHDRAWN", "RULE", "EXPIRED", "LEFT", "REPLACED", "CONSENT_WITHDRAWN")
 
 _CURRENT = text("ended_at IS NULL")
 
 
 class Tag(Tracked, TenantTable, Base):
-    """One tag of the city's catalogue."""
+    """One tag of the city's catalogue; one that needs consent is assigned to who consents to `purpose_id`."""
 
     __tablename__ = "tags"
     __table_args__ = (
+        tenant_foreign_key("purpose_id", "privacy_purposes"),
         UniqueConstraint("tenant_id", "code"),
         UniqueConstraint("tenant_id", "id", "sensitivity"),
         CheckConstraint("code ~ '^[a-z][a-z0-9_]{0,39}$'", name="code_formed"),
@@ -41,6 +42,7 @@ class Tag(Tracked, TenantTable, Base):
         CheckConstraint("validity_days BETWEEN 1 AND 36500", name="validity_in_range"),
         Index(None, "tenant_id", "tag_class", "code"),
         Index(None, "tenant_id", "sensitivity", "code"),
+        Index(None, "tenant_id", "purpose_id"),
     )
 
     code: Mapped[str]
@@ -50,6 +52,7 @@ class Tag(Tracked, TenantTable, Base):
     sensitivity: Mapped[str]
     validity_days: Mapped[int | None]
     needs_consent: Mapped[bool] = mapped_column(default=False, server_default="false")
+    purpose_id: Mapped[UUID | None]
 
 
 class TagRule(Tracked, TenantTable, Base):

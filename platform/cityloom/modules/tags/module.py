@@ -12,6 +12,7 @@ from cityloom.modules.tags.holdings import HOLDINGS
 from cityloom.modules.tags.jobs import JOBS
 from cityloom.modules.tags.pack import TagPart
 from cityloom.modules.tags.permissions import PERMISSIONS
+from cityloom.modules.tags.service import end_with_consent
 from cityloom.modules.tags.settings import TagSettings
 
 MODULE = Module(
@@ -34,4 +35,5 @@ MODULE = Module(
     events=EVENTS,
     jobs=JOBS,
     holdings=HOLDINGS,
+    consent_ends=(end_with_consent,),
 )

@@ -12,11 +12,16 @@ from cityloom.core.errors import Refusal
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags import rules
 from cityloom.modules.tags.errors import REFUSALS
-from cityloom.modules.tags.service.catalogue import carry_sensitivity
+from cityloom.modules.tags.service.catalogue import carry_sensitivity, demand_consents
 from cityloom.modules.tags.service.rulebook import demand_known, end_rule
+from cityloom.privacy.models import Purpose
+from cityloom.privacy.pack import PURPOSES
+from cityloom.privacy.service.purposes import CODE
 from cityloom.tenancy.packs import CsvTable, PackPart, PackRow, TomlFolder
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from cityloom.core.work import Work
     from cityloom.tenancy.packs import Difference, Differences, Pack, Problems
     from cityloom.tenancy.packs.parts import Rows
@@ -26,7 +31,10 @@ Title = Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class TagRow(PackRow):
-    """One tag; `validity_days` is how long it is valid where nothing else is said, nothing: until it is withdrawn."""
+    """One tag; `validity_days` is how long it is valid where nothing else is said, nothing: until it is withdrawn.
+
+    One that needs consent names the purpose, of `purposes.csv`, to which residents consent.
+    """
 
     code: Code
     title_zh: Title
@@ -35,6 +43,7 @@ class TagRow(PackRow):
     sensitivity: Literal["OPEN", "RESTRICTED", "SENSITIVE"] = "RESTRICTED"
     validity_days: Annotated[int, Field(ge=1, le=36_500)] | None = None
     needs_consent: bool = False
+    purpose: Annotated[str, Field(pattern=CODE)] | None = None
 
 
 def _in_order(said: Any) -> Any:  # noqa: ANN401 - of any JSON value
@@ -64,6 +73,18 @@ class TagPart(PackPart):
     def check(self, pack: Pack, problems: Problems) -> None:
         """Rules are whole, of tags that there are and need no consent, and stand on no circle."""
         tags = {entry.row.code: entry.row for entry in pack.entries(TAGS)}
+        purposes = {entry.row.code for entry in pack.entries(PURPOSES)}
+        for stated in pack.entries(TAGS):
+            purpose = stated.row.purpose
+            if stated.row.needs_consent and purpose is None:
+                problems.add(
+                    stated,
+                    "purpose",
+                    zh="须经同意的标签须指明使用目的",
+                    en="a tag on consent names its purpose",
+                )
+            if purpose is not None and purpose not in purposes:
+                problems.add(stated, "purpose", zh="purposes.csv 中没有该目的", en="purposes.csv has no such purpose")
         conditions: dict[str, rules.Condition] = {}
         for entry in pack.entries(RULES):
             tag = tags.get(entry.row.code)
@@ -86,8 +107,9 @@ class TagPart(PackPart):
         """The catalogue and its rules as they are now."""
         tags = {tag.id: tag for tag in await work.session.scalars(select(m.Tag))}
         found = await work.session.scalars(select(m.TagRule))
+        purposes = {code: row_id for row_id, code in (await _purposes(work)).items()}
         return {
-            TAGS: [TagRow.model_validate(tag, from_attributes=True) for tag in tags.values()],
+            TAGS: [_row(tag, purposes) for tag in tags.values()],
             RULES: [RuleRow(code=tags[rule.tag_id].code, when=rule.definition) for rule in found],
         }
 
@@ -100,9 +122,27 @@ class TagPart(PackPart):
             await work.session.execute(delete(m.Tag).where(m.Tag.code.in_(gone)))
 
 
+async def _purposes(work: Work) -> dict[str, UUID]:
+    """Ids of the register's purposes by code."""
+    found = await work.session.execute(select(Purpose.code, Purpose.id))
+    return {row.code: row.id for row in found}
+
+
+def _row(tag: m.Tag, purposes: dict[UUID, str]) -> TagRow:
+    names = TagRow.model_fields.keys() - {"purpose"}
+    purpose = None if tag.purpose_id is None else purposes[tag.purpose_id]
+    return TagRow.model_validate({name: getattr(tag, name) for name in names} | {"purpose": purpose})
+
+
 async def _write_tags(work: Work, tags: Difference[TagRow]) -> None:
+    purposes = await _purposes(work)
+
+    def values(row: TagRow) -> dict[str, Any]:
+        purpose_id = None if row.purpose is None else purposes[row.purpose]
+        return row.model_dump(exclude={"purpose"}) | {"purpose_id": purpose_id}
+
     work.session.add_all(
-        m.Tag(version=1, created_at=work.now(), changed_at=work.now(), **row.model_dump()) for row in tags.added
+        m.Tag(version=1, created_at=work.now(), changed_at=work.now(), **values(row)) for row in tags.added
     )
     await work.session.flush()
     for old, row in tags.changed:
@@ -111,7 +151,9 @@ async def _write_tags(work: Work, tags: Difference[TagRow]) -> None:
             continue
         if old.sensitivity != row.sensitivity:
             await carry_sensitivity(work, tag, row.sensitivity)
-        for key, value in row.model_dump(exclude={"code"}).items():
+        changed = values(row)
+        await demand_consents(work, tag, needs_consent=row.needs_consent, purpose_id=changed["purpose_id"])
+        for key, value in changed.items():
             setattr(tag, key, value)
         tag.version, tag.changed_at = tag.version + 1, work.now()
     await work.session.flush()

@@ -1,7 +1,7 @@
 """What can be done in privacy."""
 
-from cityloom.privacy.service.consents import consent_of, record_consent
-from cityloom.privacy.service.disclosures import disclose, note_search, unmask
+from cityloom.privacy.service.consents import consent_of, give_consents, record_consent, who_consents
+from cityloom.privacy.service.disclosures import demand_covered, disclose, note_found, note_search, unmask
 from cityloom.privacy.service.erasure import erase, erase_person, note_erasures, reapply
 from cityloom.privacy.service.export import begin_export, export_rows
 from cityloom.privacy.service.holds import lift_hold, place_hold
@@ -14,12 +14,15 @@ __all__ = [
     "change_purpose",
     "consent_of",
     "create_purpose",
+    "demand_covered",
     "disclose",
     "erase",
     "erase_person",
     "export_rows",
+    "give_consents",
     "lift_hold",
     "note_erasures",
+    "note_found",
     "note_search",
     "place_hold",
     "reapply",
@@ -27,5 +30,6 @@ __all__ = [
     "start_rotation",
     "state_purpose",
     "unmask",
+    "who_consents",
     "withdraw_purpose",
 ]

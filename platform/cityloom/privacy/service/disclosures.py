@@ -12,6 +12,7 @@ from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.core.subjects import protected_rows
 from cityloom.core.work import Works
 from cityloom.privacy import events, permissions
 from cityloom.privacy import models as m
@@ -57,7 +58,7 @@ async def unmask(
     """
     person = await reach_person(work, person_id, permissions.UNMASK)
     register = await purpose_in_force(work, purpose)
-    wanted = _fields(person, register, fields)
+    wanted = _fields(work, person, register, fields)
     note = None if note is None or not note.strip() else checked_words(note, "note", NOTE_LIMIT)
     tag = person.__person__.tag
     if register.basis == "CONSENT" and await consent_of(work, tag, person.id, register.id) is None:
@@ -68,9 +69,12 @@ async def unmask(
     table = str(type(person).__table__.name)  # type: ignore[attr-defined] # every person is a mapped class
     values = {}
     for name in wanted:
-        column = person.__person__.field(name).column  # type: ignore[union-attr] # checked above
-        envelope = getattr(person, column)
-        values[name] = None if envelope is None else keys.open(table, column, person.id, envelope)
+        field = person.__person__.field(name)
+        if field is None:
+            values[name] = await protected_rows(tag)[name].told(work, person)
+            continue
+        envelope = getattr(person, field.column)
+        values[name] = None if envelope is None else keys.open(table, field.column, person.id, envelope)
     disclosure = disclose(
         work,
         person,
@@ -139,28 +143,48 @@ async def note_search(
         for person in await work.session.scalars(query):
             if is_own(work, person) or not covers(work, work.rights.scope(person.__person__.read), person):
                 continue
-            again = select(m.Disclosure.id).where(
-                m.Disclosure.subject_tag == person.__person__.tag,
-                m.Disclosure.subject_id == person.id,
-                m.Disclosure.caller_id == _caller(work),
-                m.Disclosure.kind == "SEARCH",
-                m.Disclosure.disclosed_at > work.now() - SAME_SEARCH,
-            )
-            if await work.session.scalar(again.limit(1)) is None:
-                disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field])
+            await note_found(work, [person], field=field)
 
 
-def _fields(person: Person, purpose: m.Purpose, fields: Sequence[str]) -> list[str]:
-    known = {one.name for one in person.__person__.fields}
+async def note_found(work: Work, found: Sequence[Person], *, field: str, purpose: m.Purpose | None = None) -> None:
+    """Write down that the caller finds people by something protected, once for a caller, a person and `SAME_SEARCH`."""
+    if not found:
+        return
+    tag = found[0].__person__.tag
+    again = select(m.Disclosure.subject_id).where(
+        m.Disclosure.subject_tag == tag,
+        m.Disclosure.subject_id.in_([person.id for person in found]),
+        m.Disclosure.caller_id == _caller(work),
+        m.Disclosure.kind == "SEARCH",
+        m.Disclosure.disclosed_at > work.now() - SAME_SEARCH,
+        # Found for another purpose, or by a number, is another thing to know.
+        m.Disclosure.purpose_id.is_(None) if purpose is None else m.Disclosure.purpose_id == purpose.id,
+    )
+    known = set(await work.session.scalars(again))
+    for person in found:
+        if person.id not in known:
+            disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field], purpose=purpose)
+
+
+def _fields(work: Work, person: Person, purpose: m.Purpose, fields: Sequence[str]) -> list[str]:
+    rows = protected_rows(person.__person__.tag)
+    known = {one.name for one in person.__person__.fields} | rows.keys()
     for name in fields:
         if name not in known:
             raise FieldUnknown(path=("fields",), field=name[:80], known=", ".join(sorted(known)))
     if not fields:
         raise FieldUnknown(path=("fields",), field="", known=", ".join(sorted(known)))
+    demand_covered(purpose, fields, path=("fields",))
+    for name in rows.keys() & set(fields):
+        work.authorise(rows[name].permission, area_path=person.area_path)
+    return sorted(set(fields))
+
+
+def demand_covered(purpose: m.Purpose, fields: Sequence[str], *, path: tuple[str, ...]) -> None:
+    """Refuse (`PurposeCoversNot`) what the purpose is not registered for."""
     outside = sorted(set(fields) - set(purpose.fields))
     if outside:
-        raise PurposeCoversNot(path=("fields",), purpose=purpose.code, fields=", ".join(outside))
-    return sorted(set(fields))
+        raise PurposeCoversNot(path=path, purpose=purpose.code, fields=", ".join(outside))
 
 
 def _caller(work: Work) -> UUID:

@@ -9,12 +9,13 @@ from sqlalchemy import delete, false, select, update
 from cityloom.core.crypto import DataKeyDestroyed, DataKeyMissing, UnreadableEnvelope
 from cityloom.core.database import Base, beyond_wall
 from cityloom.core.sealed import sealed_tables
-from cityloom.core.subjects import Fate
+from cityloom.core.subjects import Fate, begin_erasure
 from cityloom.privacy.catalogue import catalogue_of
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
+    from uuid import UUID
 
     from sqlalchemy import ColumnElement, Table
 
@@ -33,6 +34,8 @@ def held_of(work: Work, person: Person) -> list[Holding]:
 
 
 def _rows(work: Work, holding: Holding, table: Table, person: Person) -> ColumnElement[bool]:
+    if holding.rows is not None:
+        return (table.c.tenant_id == work.tenant_id) & holding.rows(table, person)
     key = person.account_id if holding.by_account else person.id
     if key is None:
         return false()
@@ -70,33 +73,41 @@ def _opened(keys: TenantKeys, place: str, column: str, row: dict[str, Any]) -> s
 
 
 async def destroy_rows(work: Work, person: Person) -> dict[str, int]:
-    """Delete and clear what the declarations say; answers how many rows of which table.
+    """Delete and clear what the declarations say, and take back what is kept of it; answers how many of what.
 
     Wherever they lie: what somebody wrote of the person in an area that the caller does not see is no less theirs.
     Higher slices first, for their rows hang on lower ones; what is found by the person's account before the row that
     names the account.
     """
+    await begin_erasure(work)
     counts: dict[str, int] = {}
+    # What was kept before it was noted of which rows it tells is noted under the tenant's own id.
+    destroyed = {work.tenant_id}
     held = held_of(work, person)[::-1]
     async with beyond_wall(work.session):
         for holding in (*(one for one in held if one.by_account), *(one for one in held if not one.by_account)):
             done = await _destroy(work, holding, person)
             if done:
-                counts[holding.table] = done
+                counts[holding.table] = counts.get(holding.table, 0) + len(done)
+                destroyed.update(done)
+        for copies in catalogue_of(work).copies:
+            count = await copies.withdraw(work, destroyed)
+            if count:
+                counts[copies.name] = count
     work.session.expire_all()
     return counts
 
 
-async def _destroy(work: Work, holding: Holding, person: Person) -> int:
+async def _destroy(work: Work, holding: Holding, person: Person) -> Sequence[UUID]:
+    """The ids of the rows, one for each."""
     if holding.fate is Fate.KEEP:
-        return 0
+        return ()
     table = Base.metadata.tables[holding.table]
     where = _rows(work, holding, table, person)
     if holding.fate is Fate.DELETE:
-        result = await work.session.execute(delete(table).where(where))
-        return int(result.rowcount)  # type: ignore[attr-defined] # a DELETE answers a CursorResult
+        return (await work.session.scalars(delete(table).where(where).returning(table.c.id))).all()
     found = (await work.session.scalars(select(table.c.id).where(where))).all()
     for row_id in found:
         values = {name: value(row_id) if callable(value) else value for name, value in holding.cleared.items()}
         await work.session.execute(update(table).where(where, table.c.id == row_id).values(values))
-    return len(found)
+    return found

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
-from cityloom.core.subjects import protected_fields
+from cityloom.core.subjects import protected_names
 from cityloom.privacy import events, permissions
 from cityloom.privacy import models as m
 from cityloom.privacy.errors import PurposeCodeTaken, PurposeMalformed, PurposeUnknown, absent
@@ -62,7 +62,7 @@ async def change_purpose(work: Work, purpose_id: UUID | None, **values: Unpack[P
     purpose = await work.session.scalar(select(m.Purpose).where(m.Purpose.id == purpose_id).with_for_update())
     if purpose is None:
         raise absent("purpose", "使用目的", "id")
-    await _change(work, purpose, checked(values))
+    await _change(work, purpose, checked(values, basis=purpose.basis))
     return purpose
 
 
@@ -106,8 +106,12 @@ async def purpose_in_force(work: Work, code: str, *, path: tuple[str, ...] = ("p
     return found
 
 
-def checked(values: PurposeValues) -> PurposeValues:
-    """The values, if a purpose can have them; refuses (`PurposeMalformed`)."""
+def checked(values: PurposeValues, *, basis: str = "") -> PurposeValues:
+    """The values, if a purpose of this basis can have them; refuses (`PurposeMalformed`).
+
+    People may consent to a purpose that shows nothing protected, such as to a service.
+    """
+    basis = values.get("basis", basis)
     for name in ("title_zh", "title_en"):
         if name in values and not 0 < len(str(values[name]).strip()) <= TITLE_LIMIT:
             raise _malformed(name, f"名称须为 1 至 {TITLE_LIMIT} 个字符", f"a title has 1 to {TITLE_LIMIT} characters")
@@ -121,9 +125,9 @@ def checked(values: PurposeValues) -> PurposeValues:
     if "lasts_minutes" in values and not 1 <= values["lasts_minutes"] <= LONGEST_MINUTES:
         raise _malformed("lasts_minutes", "须在 1 至 1440 之间", "a disclosure lasts 1 to 1440 minutes")
     if "fields" in values:
-        fields, known_fields = sorted(set(values["fields"])), protected_fields()
+        fields, known_fields = sorted(set(values["fields"])), protected_names()
         strange = [name[:80] for name in fields if name not in known_fields]
-        if strange or not fields:
+        if strange or not (fields or basis == "CONSENT"):
             known = ", ".join(sorted(known_fields))
             raise _malformed(
                 "fields",

@@ -97,6 +97,10 @@ class ReportSnapshot(b.Node):
     row_count: int = b.column(m.ReportSnapshot.row_count, "How many rows are kept.")
     is_truncated: bool = b.column(m.ReportSnapshot.is_truncated, "Whether there were more.")
     taken_at: datetime = b.column(m.ReportSnapshot.taken_at, "When it was taken.")
+    withdrawn_at: datetime | None = b.column(
+        m.ReportSnapshot.withdrawn_at,
+        "When its rows were taken back, because somebody of whom they told was erased; null where they are there.",
+    )
 
 
 @b.bound(

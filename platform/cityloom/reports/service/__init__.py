@@ -10,7 +10,13 @@ from cityloom.reports.service.requests import (
 )
 from cityloom.reports.service.results import Result, export_report, run_report
 from cityloom.reports.service.schedules import create_schedule, remove_schedule, run_schedules
-from cityloom.reports.service.snapshots import compare_snapshots, forget_snapshots, read_snapshot, take_snapshot
+from cityloom.reports.service.snapshots import (
+    compare_snapshots,
+    forget_snapshots,
+    read_snapshot,
+    take_snapshot,
+    withdraw_snapshots,
+)
 from cityloom.reports.service.stored import ReportValues, change_report, create_report, remove_report
 
 __all__ = [
@@ -34,4 +40,5 @@ __all__ = [
     "run_schedules",
     "take_snapshot",
     "withdraw_request",
+    "withdraw_snapshots",
 ]

@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a report found: its columns, as `columns_of` tells them, and rows of cells with their keys."""
+    """What a report found: its columns, as `columns_of` tells them, and rows of cells with their keys.
+
+    `tells` are the rows of which it tells that somebody's erasure can destroy.
+    """
 
     columns: list[dict[str, Any]]
     rows: Rows
     is_truncated: bool
     rights: dict[str, Any]
+    tells: frozenset[UUID] = frozenset()
 
 
 async def run_report(work: Work, report_id: UUID | None, given: dict[str, Any]) -> tuple[m.Report, Result]:
@@ -54,10 +58,12 @@ async def result(work: Work, report: m.Report, given: dict[str, Any], *, most: i
     if whole.full:
         raise FieldsInFull(fields=", ".join(whole.full))
     found: Rows = []
+    tells: set[UUID] = set()
     async for batch in whole.rows(await work.connection(), context=work.services):
         for row in batch:
             cells: list[Any] = [cell(column, row.value) for column in whole.columns]
             found.append((row.key or _key(cells), cells))
+            tells |= row.tells
         if len(found) > most:
             break
     zh, en = headings(whole.columns, "zh"), headings(whole.columns, "en")
@@ -70,7 +76,8 @@ async def result(work: Work, report: m.Report, given: dict[str, Any], *, most: i
         }
         for at, column in enumerate(whole.columns)
     ]
-    return Result(columns, found[:most], len(found) > most, rights_used(dict(whole.query.plan.permissions), whole.full))
+    rights = rights_used(dict(whole.query.plan.permissions), whole.full)
+    return Result(columns, found[:most], len(found) > most, rights, frozenset(tells))
 
 
 def _key(cells: list[Any]) -> str:

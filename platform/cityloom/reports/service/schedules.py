@@ -13,6 +13,7 @@ from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.errors import Forbidden, Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.core.subjects import hold_off_erasures
 from cityloom.core.work import Works
 from cityloom.reports import events
 from cityloom.reports import models as m
@@ -90,6 +91,7 @@ async def remove_schedule(work: Work, schedule_id: UUID | None) -> m.ReportSched
 async def run_schedules(work: Work) -> int:
     """Run at most `BATCH` schedules that are due; one that fails says why and is tried at its next time."""
     zone = await _zone(work)
+    await hold_off_erasures(work)
     found = (
         await work.session.scalars(
             select(m.ReportSchedule)

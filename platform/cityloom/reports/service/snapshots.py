@@ -8,15 +8,16 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import delete, select
+from sqlalchemy import delete, insert, select
 
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.core.subjects import hold_off_erasures
 from cityloom.exports.service.rows import still_hold
 from cityloom.reports import events
 from cityloom.reports import models as m
 from cityloom.reports.comparing import Comparison, Rows, compare
-from cityloom.reports.errors import NotYourSnapshot, SnapshotsDiffer, absent
+from cityloom.reports.errors import NotYourSnapshot, SnapshotsDiffer, SnapshotWithdrawn, absent
 from cityloom.reports.permissions import READ
 from cityloom.reports.service.results import Result, result
 from cityloom.reports.service.stored import find_report
@@ -24,6 +25,7 @@ from cityloom.reports.settings import settings_of
 from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from uuid import UUID
 
     from cityloom.core.work import Work
@@ -36,6 +38,7 @@ MOST_CHANGES = 500
 async def take_snapshot(work: Work, report_id: UUID | None, given: dict[str, Any]) -> m.ReportSnapshot:
     """Run a report as the caller and keep the result. Refuses (`Forbidden`, `NotFound`, and what a run refuses)."""
     report = await find_report(work, report_id)
+    await hold_off_erasures(work)
     found = await result(work, report, given, most=(await settings_of(work)).snapshot_rows)
     account_id = work.principal.account_id
     if account_id is None:
@@ -46,7 +49,7 @@ async def take_snapshot(work: Work, report_id: UUID | None, given: dict[str, Any
 async def keep(
     work: Work, report: m.Report, found: Result, given: dict[str, Any], *, owner_id: UUID, is_scheduled: bool
 ) -> m.ReportSnapshot:
-    """Keep a result that was read with its owner's rights."""
+    """Keep a result that was read with its owner's rights, since the work holds off erasures."""
     ring: KeyRing = work.services[KeyRing]
     keys = await ring.of(work.tenant_id)
     row_id, now = new_id(int(work.now().timestamp() * 1000)), work.now()
@@ -67,6 +70,10 @@ async def keep(
     )
     work.session.add(snapshot)
     await work.session.flush()
+    if found.tells:
+        same = {"tenant_id": work.tenant_id, "id": snapshot.id}
+        told = [same | {"row_id": row_id} for row_id in found.tells]
+        await work.session.execute(insert(m.ReportSnapshotContent), told)
     work.emit(
         events.SnapshotTaken(
             subject_id=snapshot.id,
@@ -84,12 +91,14 @@ async def keep(
 async def read_snapshot(work: Work, snapshot_id: UUID | None) -> tuple[m.ReportSnapshot, Rows]:
     """A snapshot and its rows, for whose rights it was taken with and while they hold.
 
-    Refuses (`Forbidden`, `NotFound`, `NotYourSnapshot`).
+    Refuses (`Forbidden`, `NotFound`, `SnapshotWithdrawn`, `NotYourSnapshot`).
     """
     work.authorise(READ)
     snapshot = await work.session.scalar(select(m.ReportSnapshot).where(m.ReportSnapshot.id == snapshot_id))
     if snapshot is None or snapshot.account_id != work.principal.account_id:
         raise absent(thing="snapshot", thing_zh="快照")
+    if snapshot.content is None:
+        raise SnapshotWithdrawn
     if not still_hold(work.rights, snapshot.rights):
         raise NotYourSnapshot
     ring: KeyRing = work.services[KeyRing]
@@ -107,6 +116,22 @@ async def compare_snapshots(
         raise SnapshotsDiffer
     types = [column["type"] for column in after.columns]
     return before, after, compare(types, old, new, most=MOST_CHANGES)
+
+
+async def withdraw_snapshots(work: Work, row_ids: Collection[UUID]) -> int:
+    """Take back every snapshot that tells of one of these rows, which were destroyed; answers how many."""
+    telling = select(m.ReportSnapshotContent.id).where(m.ReportSnapshotContent.row_id.in_(row_ids))
+    query = select(m.ReportSnapshot).where(m.ReportSnapshot.id.in_(telling)).order_by(m.ReportSnapshot.id)
+    found = (await work.session.scalars(query.with_for_update().execution_options(populate_existing=True))).all()
+    for snapshot in found:
+        # The values that were given may name the person as well.
+        snapshot.content, snapshot.values, snapshot.withdrawn_at = None, {}, work.now()
+        work.emit(events.SnapshotWithdrawn(subject_id=snapshot.id, report_id=snapshot.report_id))
+        after = {"rows": snapshot.row_count}
+        work.audit(AuditEntry(action="reports.snapshot.withdraw", object_tag=TAG, object_id=snapshot.id, after=after))
+    gone = delete(m.ReportSnapshotContent).where(m.ReportSnapshotContent.id.in_([one.id for one in found]))
+    await work.session.execute(gone.execution_options(synchronize_session=False))
+    return len(found)
 
 
 async def forget_snapshots(work: Work) -> None:

@@ -179,9 +179,14 @@ class WebhookDelivery(b.Node):
     due_at: datetime = b.column(m.WebhookDelivery.due_at, "When it is tried next, while it is DUE.")
     created_at: datetime = b.column(m.WebhookDelivery.created_at, "When it was made.")
     finished_at: datetime | None = b.column(m.WebhookDelivery.finished_at, "When it was delivered or given up.")
+    body_erased_at: datetime | None = b.column(
+        m.WebhookDelivery.body_erased_at,
+        "When its body was erased, because somebody was of whom it told; it is not sent any more. Null: it is there.",
+    )
     content: WebhookContent | None = b.one(
-        lambda delivery, content: content.id == delivery.id,
-        "What is sent; for the endpoint's owner alone, null for anybody else: it holds what the owner may see.",
+        lambda delivery, content: (content.id == delivery.id) & content.body_erased_at.is_(None),
+        "What is sent; for the endpoint's owner alone, null for anybody else: it holds what the owner may see. Null,"
+        " too, where it was erased.",
     )
     attempts: b.Connection[WebhookAttempt] = b.connection(m.WebhookAttempt.delivery_id, "The tries.")
 

@@ -61,7 +61,9 @@ class WebhookDeliveryState(Enum):
     EXHAUSTED = strawberry.enum_value(
         "EXHAUSTED", description="It was not accepted within eight days; it is kept and can be replayed."
     )
-    WITHDRAWN = strawberry.enum_value("WITHDRAWN", description="Its endpoint was closed before.")
+    WITHDRAWN = strawberry.enum_value(
+        "WITHDRAWN", description="Its endpoint was closed before, or somebody of whom it told was erased."
+    )
 
 
 @strawberry.enum(description="What came of a try.")

@@ -9,6 +9,7 @@ from cityloom.webhooks.service.endpoints import (
     pause_endpoint,
     resume_endpoint,
 )
+from cityloom.webhooks.service.erasing import erase_bodies
 from cityloom.webhooks.service.keys import NewKey, retire_key, rotate_key
 from cityloom.webhooks.service.trial import DryRun, dry_run
 
@@ -21,6 +22,7 @@ __all__ = [
     "close_endpoint",
     "create_endpoint",
     "dry_run",
+    "erase_bodies",
     "pause_endpoint",
     "replay",
     "resume_endpoint",

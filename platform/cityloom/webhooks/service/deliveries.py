@@ -35,7 +35,7 @@ MOST_REPLAYED = 10_000
 
 _NAMED = """
 SELECT id, order_key, state, lease IS NOT NULL AND due_at > $6 AS is_held FROM webhook_deliveries
-WHERE tenant_id = $1 AND endpoint_id = $2 AND state <> 'WITHDRAWN'
+WHERE tenant_id = $1 AND endpoint_id = $2 AND state <> 'WITHDRAWN' AND body_erased_at IS NULL
   AND ($3::uuid[] IS NULL OR id = ANY($3::uuid[]))
   AND ($4::bigint IS NULL OR sequence >= $4) AND ($5::bigint IS NULL OR sequence <= $5)
   AND ($7 = false OR state = 'EXHAUSTED' OR (state = 'DUE' AND tries > 0))
@@ -115,7 +115,7 @@ async def replay(
     """Have deliveries sent again, the same bytes under the same ids, oldest first.
 
     What failed and waits for its next try is tried now, and so is an endpoint that was left alone. `only_missing`:
-    what was given up, and what has failed so far.
+    what was given up, and what has failed so far. What was withdrawn, or erased, is not sent again.
 
     Refuses (`NothingToReplay`) where none is named, and (`ReplayTooLarge`) more than 10,000 at once.
     """

@@ -53,7 +53,7 @@ async def dry_run(
     shown = matched[-max(1, min(limit, SHOWN)) :] if matched else []
     selections: list[bytes | None] = [None] * len(shown)
     if document is not None:
-        selections = await shaper_of(work.services).shape(work.principal, document, shown)
+        selections = [one.data for one in await shaper_of(work.services).shape(work.principal, document, shown)]
     samples = tuple(
         (event, render(event, work.tenant_id, selection)) for event, selection in zip(shown, selections, strict=True)
     )

@@ -6,17 +6,27 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import strawberry
-from sqlalchemy import ColumnElement, Date, Double, Text, case, cast, func, select
+from sqlalchemy import ARRAY, ColumnElement, Date, Double, LargeBinary, Text, and_, case, cast, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.orm import aliased
 from strawberry.types.unset import UNSET
 
+from cityloom.core.work import Works
 from cityloom.graph import bound as b
 from cityloom.modules.registry import models as m
 from cityloom.modules.registry.api.words import CustomKind, CustomSensitivity, CustomThing
-from cityloom.modules.registry.service.custom import RESTRICTED, may_restricted
+from cityloom.modules.registry.service.custom import (
+    RESTRICTED,
+    TABLE,
+    answers_of,
+    demand_comparable,
+    may_restricted,
+    told,
+)
+from cityloom.tenancy.keys import KeyRing
 
 if TYPE_CHECKING:
+    from cityloom.core.database import TenantTable
     from cityloom.core.principal import Principal
 
 ANSWERS = (
@@ -61,13 +71,23 @@ class CustomDay:
 _UNIT = "\x1f"
 
 
-def _answer(given: dict[str, Any], principal: Principal, _services: dict[type, Any]) -> str:
-    return _told(given["field"], _level(principal), given["eq"])
+async def _answer(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> str:
+    """The field, the level, the answer, and the indexes of the answer as it is sealed."""
+    keys = await services[KeyRing].of(principal.tenant_id)
+    indexes = keys.blind_indexes(TABLE, "sealed", told(given["field"], given["eq"]))
+    return _told(given["field"], _level(principal), given["eq"], ",".join(f"\\x{index.hex()}" for index in indexes))
 
 
-def _range(given: dict[str, Any], principal: Principal, _services: dict[type, Any]) -> str:
-    ends = (given.get("gte"), "-infinity"), (given.get("lte"), "infinity")
-    return _told(given["field"], _level(principal), *(open_ if end is None else str(end) for end, open_ in ends))
+def _range(thing: str) -> Any:  # noqa: ANN401 - as `Match.prepare`
+    async def prepared(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> str:
+        if may_restricted(principal.rights):
+            # Others are told nothing of the field, and find nothing by it.
+            async with services[Works].begin(principal) as work:
+                await demand_comparable(work, thing, given["field"])
+        ends = (given.get("gte"), "-infinity"), (given.get("lte"), "infinity")
+        return _told(given["field"], _level(principal), *(open_ if end is None else str(end) for end, open_ in ends))
+
+    return prepared
 
 
 def _told(*texts: str) -> str:
@@ -82,15 +102,28 @@ def _level(principal: Principal) -> str:
     return "RESTRICTED" if may_restricted(principal.rights) else "PLAIN"
 
 
-def _having(thing: str, column: str, condition: Any) -> Any:  # noqa: ANN401 - functions of aliases
+def _equal(answer: Any, value: ColumnElement[str]) -> ColumnElement[bool]:  # noqa: ANN401 - an alias
+    """The answer in clear, or as it is sealed by the keys that there are."""
+    indexes = cast(func.string_to_array(_part(value, 4), ","), ARRAY(LargeBinary))
+    found: ColumnElement[bool] = or_(answer.word == _part(value, 3), answer.sealed_index == func.any(indexes))
+    return found
+
+
+def _between(column: str, kind: Any) -> Any:  # noqa: ANN401 - a SQL type, and a function of aliases
+    def sql(answer: Any, value: ColumnElement[str]) -> ColumnElement[bool]:  # noqa: ANN401 - an alias
+        found = getattr(answer, column)
+        return and_(found >= cast(_part(value, 3), kind), found <= cast(_part(value, 4), kind))
+
+    return sql
+
+
+def _having(thing: str, condition: Any) -> Any:  # noqa: ANN401 - functions of aliases
     def sql(row: Any, value: ColumnElement[str]) -> ColumnElement[bool]:  # noqa: ANN401 - an alias
         answer, asked = aliased(m.CustomValue), aliased(m.CustomField)
         known = select(asked.id).where(
             asked.thing == thing, asked.code == _part(value, 1), asked.sensitivity.in_(["PLAIN", _part(value, 2)])
         )
-        found = select(answer.row_id).where(
-            answer.field_id == known.scalar_subquery(), *condition(getattr(answer, column), value)
-        )
+        found = select(answer.row_id).where(answer.field_id == known.scalar_subquery(), condition(answer, value))
         return row.id.in_(found)  # type: ignore[no-any-return] # an SQL condition
 
     return sql
@@ -98,37 +131,34 @@ def _having(thing: str, column: str, condition: Any) -> Any:  # noqa: ANN401 - f
 
 def custom_matches(thing: str) -> dict[str, b.Match]:
     """The filters of a kind of thing by the city's own fields; each finds an index behind row-level security."""
-
-    def between(kind: Any) -> Any:  # noqa: ANN401 - a SQL type
-        return lambda column, value: (column >= cast(_part(value, 3), kind), column <= cast(_part(value, 4), kind))
-
     return {
         "custom": b.Match(
             CustomAnswer,
-            _having(thing, "word", lambda column, value: (column == _part(value, 3),)),
-            "By a text, a choice, or yes and no among the city's own fields. Name several with `and`.",
+            _having(thing, _equal),
+            "By a text, a choice, or yes and no among the city's own fields; restricted ones by whatever they are"
+            " answered. Name several with `and`.",
             prepare=_answer,
             sql_type=Text(),
         ),
         "custom_number": b.Match(
             CustomNumber,
-            _having(thing, "number", between(Double)),
-            "By a number among the city's own fields.",
-            prepare=_range,
+            _having(thing, _between("number", Double)),
+            "By a number among the city's own fields that are not restricted.",
+            prepare=_range(thing),
             sql_type=Text(),
         ),
         "custom_day": b.Match(
             CustomDay,
-            _having(thing, "day", between(Date)),
-            "By a day among the city's own fields.",
-            prepare=_range,
+            _having(thing, _between("day", Date)),
+            "By a day among the city's own fields that are not restricted.",
+            prepare=_range(thing),
             sql_type=Text(),
         ),
     }
 
 
-def _answers(row: Any, sensitivity: str) -> ColumnElement[Any]:  # noqa: ANN401 - an alias
-    """One JSON object of a thing's answers, by code."""
+def _answers(row: Any) -> ColumnElement[Any]:  # noqa: ANN401 - an alias
+    """One JSON object of a thing's answers to plain fields, by code."""
     first, field, every = aliased(m.CustomValue), aliased(m.CustomField), aliased(m.CustomValue)
     words = (
         select(func.json_agg(aggregate_order_by(every.word, every.position)))
@@ -145,23 +175,50 @@ def _answers(row: Any, sensitivity: str) -> ColumnElement[Any]:  # noqa: ANN401 
     return func.coalesce(
         select(func.json_object_agg(field.code, value))
         .where(first.row_id == row.id, first.position == 0)
-        .where(field.id == first.field_id, field.sensitivity == sensitivity)
+        .where(field.id == first.field_id, field.sensitivity == "PLAIN")
         .where(field.is_retired.is_(False))
         .scalar_subquery(),
         func.json_build_object(),
     )
 
 
+def _sealed(row: Any) -> ColumnElement[Any]:  # noqa: ANN401 - an alias
+    """A thing's answers to restricted fields as a JSON list, sealed; those in clear that wait to be."""
+    answer, field = aliased(m.CustomValue), aliased(m.CustomField)
+    written = func.json_build_object(
+        *(part for name in ("id", "word", "number", "day", "sealed") for part in (name, getattr(answer, name))),
+        "code",
+        field.code,
+        "kind",
+        field.kind,
+    )
+    return func.coalesce(
+        select(func.json_agg(aggregate_order_by(written, answer.field_id, answer.position)))
+        .where(answer.row_id == row.id)
+        .where(field.id == answer.field_id, field.sensitivity == "RESTRICTED")
+        .where(field.is_retired.is_(False))
+        .scalar_subquery(),
+        func.json_build_array(),
+    )
+
+
+async def _opened(rows: list[Any], services: dict[type, Any]) -> list[dict[str, Any]]:
+    keys = await services[KeyRing].of(rows[0].tenant_id)
+    return [answers_of(keys, row.found) for row in rows]
+
+
 def custom() -> Any:  # noqa: ANN401 - stands for the type of its annotation
     """The field `custom`."""
-    return b.expression(lambda row: _answers(row, "PLAIN"), ANSWERS)
+    return b.expression(_answers, ANSWERS)
 
 
-def custom_restricted() -> Any:  # noqa: ANN401 - stands for the type of its annotation
+def custom_restricted(model: type[TenantTable]) -> Any:  # noqa: ANN401 - stands for the type of its annotation
     """The field `customRestricted`."""
-    return b.expression(
-        lambda row: _answers(row, "RESTRICTED"),
-        "Answers to those of the city's own fields that few roles may see; see `custom`.",
+    return b.resolved(
+        _opened,
+        needs=(model.tenant_id,),
+        found=_sealed,
+        description="Answers to those of the city's own fields that few roles may see; see `custom`.",
         field=RESTRICTED,
     )
 

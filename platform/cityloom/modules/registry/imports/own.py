@@ -106,8 +106,16 @@ class OwnField:
 
 
 async def own_fields(work: Work, things: Sequence[str]) -> tuple[OwnField, ...]:
-    """The fields that these things have now and the caller may write, in their order."""
-    rows = [one for thing in things for one in await custom.fields_of(work, thing) if custom.may(work, one)]
+    """The fields that these things have now and the caller may write, in their order.
+
+    Without restricted ones: what those are answered is sealed, and staged rows are compared in the clear.
+    """
+    rows = [
+        one
+        for thing in things
+        for one in await custom.fields_of(work, thing)
+        if one.sensitivity == "PLAIN" and custom.may(work, one)
+    ]
     return tuple(OwnField(one, custom.question_of(one)) for one in rows)
 
 

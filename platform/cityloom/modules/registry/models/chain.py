@@ -132,7 +132,7 @@ class Resident(Person, Tracked, AreaScoped, TenantTable, Base):
         Index(None, "tenant_id", "name", "id", "area_path"),
         Index(None, "tenant_id", "birth_year", "id", "area_path"),
         Index(None, "tenant_id", "phone_index", postgresql_where=text("phone_index IS NOT NULL")),
-        Index(None, "tenant_id", "account_id", postgresql_where=text("account_id IS NOT NULL")),
+        UniqueConstraint("tenant_id", "account_id"),
         Index(
             "uq_residents_head_of_household",
             "tenant_id",

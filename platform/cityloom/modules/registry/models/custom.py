@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 from cityloom.core.questions import KINDS
+from cityloom.core.sealed import SEALED, index_of
 from cityloom.modules.registry.models.common import Tracked, one_of
 
 #: What can have fields of a city's own, and the column of `custom_values` that names it.
@@ -56,7 +57,8 @@ class CustomValue(TenantTable, Base):
     """What one thing answers to one field; several choices are several rows, in `position`.
 
     A table and not jsonb on the thing: jsonb operators lose their index behind row-level security. Words, choices and
-    true or false are in `word`.
+    true or false are in `word`. What a restricted field is answered is in `sealed` instead, whatever its kind, as
+    `service.custom` writes it.
     """
 
     __tablename__ = "custom_values"
@@ -68,12 +70,14 @@ class CustomValue(TenantTable, Base):
         ),
         UniqueConstraint("tenant_id", "field_id", "row_id", "position"),
         CheckConstraint(f"num_nonnulls({', '.join(CUSTOM_THINGS.values())}) = 1", name="one_thing"),
-        CheckConstraint("num_nonnulls(word, number, day) = 1", name="one_value"),
+        CheckConstraint("num_nonnulls(word, number, day, sealed) = 1", name="one_value"),
+        CheckConstraint("num_nulls(sealed, sealed_index) IN (0, 2)", name="sealed_whole"),
         Index(None, "tenant_id", "row_id"),
         CheckConstraint(f"char_length(word) <= {LONGEST_WORD}", name="word_indexable"),
         Index(None, "tenant_id", "field_id", "word", "row_id"),
         Index(None, "tenant_id", "field_id", "number", "row_id"),
         Index(None, "tenant_id", "field_id", "day", "row_id"),
+        Index(None, "tenant_id", "field_id", "sealed_index", "row_id"),
         *(
             Index(None, "tenant_id", column, postgresql_where=text(f"{column} IS NOT NULL"))
             for column in CUSTOM_THINGS.values()
@@ -92,21 +96,25 @@ class CustomValue(TenantTable, Base):
     word: Mapped[str | None]
     number: Mapped[float | None] = mapped_column(Double)
     day: Mapped[date | None] = mapped_column(Date)
+    sealed: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
+    sealed_index: Mapped[bytes | None] = mapped_column(LargeBinary, info=index_of("sealed"))
 
 
 class FieldChange(TenantTable, Base):
-    """A change made offline that was carried out; `id` is the client's own, so that it is never made twice."""
+    """A change made offline that was carried out; `id` is the client's own, so that it is never made twice.
+
+    `input_hash` is a hash of what was sent, sealed: a keyed hash could not be made again once its key is rotated.
+    """
 
     __tablename__ = "field_changes"
     __table_args__ = (
         tenant_foreign_key("account_id", "accounts"),
         Index(None, "tenant_id", "account_id", "id"),
-        {"info": {"append_only": True}},
     )
 
     account_id: Mapped[UUID]
     action: Mapped[str]
-    input_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    input_hash: Mapped[bytes | None] = mapped_column(LargeBinary, info=SEALED)
     subject_tag: Mapped[str]
     subject_id: Mapped[UUID]
     subject_version: Mapped[int]

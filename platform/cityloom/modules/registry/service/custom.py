@@ -1,15 +1,21 @@
-"""A city's own fields of things of the registry: declared as data, typed, and written with the thing itself."""
+"""A city's own fields of things of the registry: declared as data, typed, and written with the thing itself.
+
+What a restricted field is answered is sealed, here and nowhere else: as `code=answer`, so that an answer is told with
+what it answers, and equal answers to two fields have two indexes.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Unpack
+from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, or_, select
 
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
+from cityloom.core.ids import new_id
 from cityloom.core.principal import FieldAccess
 from cityloom.core.questions import CHOICE, CHOICES, DAY, NUMBER, YES_NO, Question, checked_answers
 from cityloom.modules.areas.service import demand_version
@@ -20,15 +26,17 @@ from cityloom.modules.registry.errors import (
     FieldChoicesWrong,
     FieldCodeMalformed,
     FieldRestricted,
+    FieldSealed,
     FieldsTooMany,
     not_found,
 )
+from cityloom.modules.registry.people import keys_of
 from cityloom.modules.registry.service.checks import checked_choice, checked_number, checked_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
+    from cityloom.core.crypto import TenantKeys
     from cityloom.core.principal import Rights
     from cityloom.core.work import Work
     from cityloom.modules.registry.service.values import FieldValues
@@ -38,6 +46,10 @@ DEFINE = "registry.field.define"
 RESTRICTED = "registry.custom.restricted"
 MOST_FIELDS, MOST_CHOICES, LONGEST_CHOICE, LAST_POSITION = 100, 200, 100, 9_999
 _CODE_LIMIT = 40
+#: Answers that one transaction seals.
+BATCH = 500
+TABLE = m.CustomValue.__tablename__
+_PLAIN_COLUMNS = ("word", "number", "day")
 THINGS: dict[type[Any], str] = {
     m.Building: "BUILDING",
     m.Dwelling: "DWELLING",
@@ -178,6 +190,7 @@ async def answers(work: Work, thing: Any, given: object, *, is_new: bool) -> Ans
         [question_of(one) for one in writable], wanted, is_complete=True, name="custom", longest=m.LONGEST_WORD
     )
     found = Answers()
+    keys = await keys_of(work)
     for one in writable:
         old, new = present.get(one.code), kept.get(one.code)
         if old == new:
@@ -187,7 +200,7 @@ async def answers(work: Work, thing: Any, given: object, *, is_new: bool) -> Ans
             found.gone.append(one.id)
             found.before[key] = "●" if is_hidden else str(old)
         if new is not None:
-            found.rows += rows_of(one, new)
+            found.rows += _kept(keys, one, new)
             found.after[key] = "●" if is_hidden else str(new)
     return found
 
@@ -234,6 +247,7 @@ def _demand_writable(
 
 async def _present(work: Work, thing: Any, fields: Sequence[m.CustomField]) -> dict[str, Any]:  # noqa: ANN401 - one of six models
     kinds = {one.id: one for one in fields}
+    keys = await keys_of(work)
     rows = await work.session.scalars(
         select(m.CustomValue)
         .where(m.CustomValue.row_id == thing.id, m.CustomValue.field_id.in_(kinds))
@@ -242,30 +256,109 @@ async def _present(work: Work, thing: Any, fields: Sequence[m.CustomField]) -> d
     found: dict[str, Any] = {}
     for row in rows:
         one = kinds[row.field_id]
-        match one.kind:
-            case "NUMBER":
-                found[one.code] = row.number
-            case "DAY":
-                found[one.code] = row.day.isoformat() if row.day is not None else None
-            case "YES_NO":
-                found[one.code] = row.word == "true"
-            case "CHOICES":
-                found.setdefault(one.code, []).append(row.word)
-            case _:
-                found[one.code] = row.word
+        answer = opened(keys, one.kind, row.id, row.sealed) if row.sealed is not None else _plain(one.kind, row)
+        if one.kind == CHOICES:
+            found.setdefault(one.code, []).append(answer)
+        else:
+            found[one.code] = answer
     return found
 
 
+def _plain(kind: str, row: m.CustomValue) -> Any:  # noqa: ANN401 - an answer
+    if kind == NUMBER:
+        return row.number
+    if kind == DAY:
+        return None if row.day is None else row.day.isoformat()
+    return row.word == "true" if kind == YES_NO else row.word
+
+
 def rows_of(one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as `checked_answers` lets through
-    """The rows of `custom_values` that an answer is, without the thing that gives it."""
+    """The rows of `custom_values` that an answer is, without the thing that gives it, in the clear."""
+    values: list[dict[str, Any]]
     if one.kind == NUMBER:
-        return [{"field_id": one.id, "position": 0, "number": float(value)}]
-    if one.kind == DAY:
-        return [{"field_id": one.id, "position": 0, "day": date.fromisoformat(value)}]
-    if one.kind == YES_NO:
-        return [{"field_id": one.id, "position": 0, "word": "true" if value else "false"}]
-    words = value if one.kind == CHOICES else [value]
-    return [{"field_id": one.id, "position": at, "word": word} for at, word in enumerate(words)]
+        values = [{"number": float(value)}]
+    elif one.kind == DAY:
+        values = [{"day": date.fromisoformat(value)}]
+    elif one.kind == YES_NO:
+        values = [{"word": "true" if value else "false"}]
+    else:
+        values = [{"word": word} for word in (value if one.kind == CHOICES else [value])]
+    return [{"id": new_id(), "field_id": one.id, "position": at, **answer} for at, answer in enumerate(values)]
+
+
+def _kept(keys: TenantKeys, one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+    """The same as they are kept: sealed where the field is restricted."""
+    rows = rows_of(one, value)
+    return rows if one.sensitivity == "PLAIN" else [_sealed(keys, one.code, row) for row in rows]
+
+
+def _sealed(keys: TenantKeys, code: str, row: dict[str, Any]) -> dict[str, Any]:
+    """The same row with its answer sealed."""
+    kept = {name: value for name, value in row.items() if name not in _PLAIN_COLUMNS}
+    (answer,) = (row[name] for name in _PLAIN_COLUMNS if row.get(name) is not None)
+    text = told(code, answer)
+    sealed = keys.seal(TABLE, "sealed", row["id"], text)
+    return {**kept, "sealed": sealed, "sealed_index": keys.blind_index(TABLE, "sealed", text)}
+
+
+def told(code: str, answer: float | date | str) -> str:
+    """An answer as it is sealed: whole numbers without a fraction, days as YYYY-MM-DD."""
+    text = f"{answer:.15g}" if isinstance(answer, float) else str(answer)
+    return f"{code}={text}"
+
+
+def opened(keys: TenantKeys, kind: str, row_id: UUID, sealed: bytes) -> Any:  # noqa: ANN401 - an answer
+    """A sealed answer; of several choices each is sealed for itself."""
+    answer = keys.open(TABLE, "sealed", row_id, sealed).partition("=")[2]
+    if kind == NUMBER:
+        return float(answer)
+    return answer == "true" if kind == YES_NO else answer
+
+
+def answers_of(keys: TenantKeys, found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Answers to restricted fields by code, of rows as JSON tells them: `id`, `code`, `kind`, and what was answered."""
+    answers: dict[str, Any] = {}
+    for row in found:
+        if row["sealed"] is not None:
+            answer = opened(keys, row["kind"], UUID(row["id"]), bytes.fromhex(row["sealed"][2:]))
+        else:
+            answer = next(row[name] for name in _PLAIN_COLUMNS if row[name] is not None)
+            answer = answer == "true" if row["kind"] == YES_NO else answer
+        if row["kind"] == CHOICES:
+            answers.setdefault(row["code"], []).append(answer)
+        else:
+            answers[row["code"]] = answer
+    return answers
+
+
+async def demand_comparable(work: Work, thing: str, code: str) -> None:
+    """Refuse (`FieldSealed`) to compare answers to a restricted field: of what is sealed only the whole is found."""
+    query = select(m.CustomField.sensitivity).where(m.CustomField.thing == thing, m.CustomField.code == code)
+    if await work.session.scalar(query) == "RESTRICTED":
+        raise FieldSealed(field=code)
+
+
+async def seal_restricted(work: Work) -> int:
+    """The job: seal at most `BATCH` answers to restricted fields that were written before those were sealed."""
+    known = select(m.CustomField.id, m.CustomField.code).where(m.CustomField.sensitivity != "PLAIN")
+    codes = {row.id: row.code for row in await work.session.execute(known)}
+    found = await work.session.scalars(
+        select(m.CustomValue)
+        .where(
+            m.CustomValue.field_id.in_(codes),
+            or_(*(getattr(m.CustomValue, name).is_not(None) for name in _PLAIN_COLUMNS)),
+        )
+        .limit(BATCH)
+        .with_for_update(skip_locked=True)
+    )
+    rows, keys = found.all(), await keys_of(work)
+    for row in rows:
+        answer = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
+        for name, value in _sealed(keys, codes[row.field_id], {"id": row.id, **answer}).items():
+            setattr(row, name, value)
+        for name in _PLAIN_COLUMNS:
+            setattr(row, name, None)
+    return len(rows)
 
 
 def question_of(one: m.CustomField) -> Question:

@@ -6,6 +6,7 @@ of something that has changed meanwhile is not made, and both versions are told;
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,7 @@ from cityloom.modules.registry.service import chain, custom
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from cityloom.core.crypto import TenantKeys
     from cityloom.core.work import Work
 
 SUBMIT = "registry.fieldwork.submit"
@@ -34,6 +36,7 @@ MOST_CHANGES = 100
 LONGEST_AWAY = timedelta(days=30)
 _CLOCKS_DIFFER = timedelta(hours=1)
 _VERSION = 7
+_TABLE = m.FieldChange.__tablename__
 #: Protected fields: the column that is shown instead, the field permission, and how what was sent is masked.
 _PROTECTED: dict[str, tuple[str, str, Callable[[str], str]]] = {
     "identity_number": ("identity_masked", "registry.resident.identity_number", mask_identity_number),
@@ -58,6 +61,11 @@ class Change:
     model: type[Any]
     subject_id: UUID | None
     sent: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what was sent, which tells a repetition from another use of the id."""
+        return hashlib.sha256(self.content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +111,10 @@ async def submit(work: Work, changes: Sequence[Change]) -> list[Outcome]:
     keys = await people.keys_of(work)
     outcomes: list[Outcome] = []
     for change in changes:
-        digest = keys.blind_index(m.FieldChange.__tablename__, "input_hash", change.content.hex())
         if change.client_id in known:
-            outcomes.append(_repeated(known[change.client_id], account_id, digest))
+            outcomes.append(_repeated(keys, known[change.client_id], account_id, change))
         else:
+            digest = keys.seal(_TABLE, "input_hash", change.client_id, change.digest)
             outcomes.append(await _carried_out(work, change, account_id, digest))
     return outcomes
 
@@ -138,8 +146,13 @@ async def _carried_out(work: Work, change: Change, account_id: UUID, digest: byt
     return Outcome(change.client_id, "APPLIED", (chain.TAGS[type(row)], row.id), row.version)
 
 
-def _repeated(known: m.FieldChange, account_id: UUID, digest: bytes) -> Outcome:
-    if known.account_id != account_id or known.input_hash != digest:
+def _repeated(keys: TenantKeys, known: m.FieldChange, account_id: UUID, change: Change) -> Outcome:
+    if known.input_hash is None:
+        # Carried out before hashes were sealed, at most `LONGEST_AWAY` ago.
+        is_same = known.action == change.action
+    else:
+        is_same = keys.open(_TABLE, "input_hash", known.id, known.input_hash) == change.digest
+    if known.account_id != account_id or not is_same:
         return Outcome(known.id, "REFUSED", refusal=ClientIdWrong(path=("clientId",)))
     return Outcome(known.id, "REPEATED", (known.subject_tag, known.subject_id), known.subject_version)
 

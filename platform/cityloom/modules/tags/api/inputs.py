@@ -13,7 +13,11 @@ from cityloom.modules.tags.api.words import TagClass, TagSensitivity
 _VERSION = "The `version` that you read; the change is refused as STALE if it is not the current one. Or nothing."
 _DAYS = "How long it is valid where nothing else is said, in days, 1 to 36500; null: until it is withdrawn."
 _UNTIL = "The first day on which it is not valid any more; the tag's own validity where nothing is sent."
-_CONSENT = "Whether the resident has consented; needed for tags with `needsConsent`."
+_CONSENT = (
+    "Where the consent is to be read, for example the number of a signed form, 1 to 200 characters. Needed for tags"
+    " with `needsConsent`, of residents whose consent to the tag's purpose is not in the ledger yet: there it is put."
+)
+_PURPOSE = "The code of the purpose in the register to which residents consent; needed with `needsConsent`."
 _DEFINITION = "The condition; see `TagRule.definition`."
 
 
@@ -28,6 +32,7 @@ class TagCreateInput:
     sensitivity: TagSensitivity = strawberry.field(description="Who may see it.")
     validity_days: int | None = strawberry.field(default=UNSET, description=_DAYS)
     needs_consent: bool = strawberry.field(default=False, description="Whether the resident has to consent to it.")
+    purpose: str | None = strawberry.field(default=UNSET, description=_PURPOSE)
 
 
 @b.input_type(description="A change of a tag; what is not sent stays as it is.")
@@ -44,6 +49,7 @@ class TagChangeInput:
     needs_consent: bool | None = strawberry.field(
         default=UNSET, description="Whether the resident has to consent to it; assignments stay as they are."
     )
+    purpose: str | None = strawberry.field(default=UNSET, description=_PURPOSE)
 
 
 @b.input_type(description="A tag for a resident.")
@@ -53,7 +59,7 @@ class ResidentTagAssignInput:
     resident_id: b.ID = strawberry.field(description="Who.")
     tag_id: b.ID = strawberry.field(description="The tag.")
     valid_until: date | None = strawberry.field(default=None, description=_UNTIL)
-    has_consent: bool = strawberry.field(default=False, description=_CONSENT)
+    consent_evidence: str | None = strawberry.field(default=None, description=_CONSENT)
 
 
 @b.input_type(description="A tag for many residents.")
@@ -63,7 +69,7 @@ class ResidentTagAssignManyInput:
     resident_ids: list[b.ID] = strawberry.field(description="Who: 1 to 500 residents.")
     tag_id: b.ID = strawberry.field(description="The tag.")
     valid_until: date | None = strawberry.field(default=None, description=_UNTIL)
-    has_consent: bool = strawberry.field(default=False, description=_CONSENT)
+    consent_evidence: str | None = strawberry.field(default=None, description=_CONSENT)
 
 
 @b.input_type(description="A tag that a resident has, to be taken back.")

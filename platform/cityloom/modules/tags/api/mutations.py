@@ -65,7 +65,7 @@ async def _assign(work: Work, input: i.ResidentTagAssignInput) -> m.ResidentTag:
         resident_id=_id(work, input.resident_id, "resd", "residentId"),
         tag_id=_id(work, input.tag_id, "ctag", "tagId"),
         valid_until=input.valid_until,
-        has_consent=input.has_consent,
+        consent_evidence=input.consent_evidence,
     )
 
 
@@ -75,7 +75,7 @@ async def _assign_many(work: Work, input: i.ResidentTagAssignManyInput) -> Resid
         resident_ids=_residents(work, input.resident_ids),
         tag_id=_id(work, input.tag_id, "ctag", "tagId"),
         valid_until=input.valid_until,
-        has_consent=input.has_consent,
+        consent_evidence=input.consent_evidence,
     )
     return ResidentTagsChanged(changed=found.changed, unchanged=found.unchanged)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ARRAY, ColumnElement, Text, exists, func, select, true
+import strawberry
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, exists, func, select, true
 from sqlalchemy.orm import aliased
 
 from cityloom.access.api.shapes import Account
+from cityloom.core.work import Works
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import Area
 from cityloom.modules.registry.api.shapes import Resident
@@ -16,11 +18,17 @@ from cityloom.modules.registry.models import Resident as ResidentModel
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags.api.words import TagClass, TagEnding, TagSensitivity, TagSource
 from cityloom.modules.tags.permissions import GUARDED, READ
+from cityloom.modules.tags.service import find_holders
 from cityloom.modules.tags.settings import settings_of
+from cityloom.privacy.api.shapes import PrivacyPurpose
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from cityloom.core.principal import Principal
 
+#: Who has such a tag is told for a purpose alone.
+SENSITIVE = "SENSITIVE"
 _VERSION = "Counts changes: send it with a change, which is then refused if somebody was faster."
 
 
@@ -49,6 +57,7 @@ class Tag(b.Node):
         m.Tag.validity_days, "How long it is valid where nothing else is said, in days; null: until it is withdrawn."
     )
     needs_consent: bool = b.column(m.Tag.needs_consent, "Whether the resident has to consent to having it.")
+    purpose: PrivacyPurpose | None = b.one(m.Tag.purpose_id, "What they consent to; null where no consent is needed.")
     rule: TagRule | None = b.one(
         lambda tag, rule: rule.tag_id == tag.id, "The rule that decides who has it; null where people do."
     )
@@ -94,14 +103,21 @@ class ResidentTag(b.Node):
     """A resident has, or had, a tag: one period, and where it comes from."""
 
     tag: Tag | None = b.one(m.ResidentTag.tag_id, "The tag.", filterable=False)
-    resident: Resident | None = b.one(m.ResidentTag.resident_id, "Who has it.", filterable=False)
+    resident: Resident | None = b.one(
+        lambda row, resident: (resident.id == row.resident_id) & (row.sensitivity != SENSITIVE),
+        "Who has it; null for a sensitive tag: see `ResidentFilter.hasSensitiveTag` and `subjectUnmask`.",
+        filterable=False,
+    )
     area: Area | None = b.one(m.ResidentTag.area_id, "Where the resident lives.", filterable=False)
     source: TagSource = b.column(m.ResidentTag.source, "Who or what assigned it.", filters=b.EXACT)
     valid_from: date = b.column(m.ResidentTag.valid_from, "Since which day.")
     valid_until: date | None = b.column(
         m.ResidentTag.valid_until, "The first day on which it is not valid any more; null: until it is withdrawn."
     )
-    has_consent: bool = b.column(m.ResidentTag.has_consent, "Whether the resident has consented to it.")
+    has_consent: bool = b.column(
+        m.ResidentTag.has_consent,
+        "Whether it was assigned on the resident's consent: the ledger has it, see `consents`.",
+    )
     assigned_by: Account | None = b.one(
         m.ResidentTag.assigned_by_id, "Who assigned it; null for rules and API clients.", filterable=False
     )
@@ -114,8 +130,21 @@ class ResidentTag(b.Node):
 def _has(resident: type[ResidentModel], codes: ColumnElement[Any]) -> ColumnElement[bool]:
     row, tag = aliased(m.ResidentTag), aliased(m.Tag)
     # The few ids first, so that the index of assignments is asked for them and not for the whole catalogue.
-    wanted = func.array(select(tag.id).where(tag.code == func.any(codes)).scalar_subquery())
+    few = select(tag.id).where(tag.code == func.any(codes), tag.sensitivity != SENSITIVE)
+    wanted = func.array(few.scalar_subquery())
     return exists().where(row.resident_id == resident.id, row.tag_id == func.any(wanted), row.ended_at.is_(None))
+
+
+async def _holders(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> list[UUID]:
+    return await find_holders(services[Works], principal, given["codes"], purpose=given["purpose"])
+
+
+@b.input_type(description="Residents with sensitive tags, asked for with a purpose of the register.")
+class SensitiveTagHeld:
+    """See `service.find_holders`."""
+
+    codes: list[str] = strawberry.field(description="One of the tags with these codes.")
+    purpose: str = strawberry.field(description="The code of a purpose in force that covers `tags.resident.sensitive`.")
 
 
 @b.extend(
@@ -125,19 +154,33 @@ def _has(resident: type[ResidentModel], codes: ColumnElement[Any]) -> ColumnElem
         "has_tag": b.Match(
             list[str],
             _has,
-            "Who has one of the tags with these codes now. A tag that you may not see is as one that does not exist.",
+            "Who has one of the tags with these codes now. A tag that you may not see is as one that does not exist,"
+            " and so is a sensitive one: that is asked for by `hasSensitiveTag`.",
             sql_type=ARRAY(Text),
-        )
+        ),
+        "has_sensitive_tag": b.Match(
+            SensitiveTagHeld,
+            lambda resident, value: resident.id == func.any(value),
+            "Who has one of these sensitive tags now. Each of them whom you may see is told in their own record that"
+            " you asked, and what for, once an hour; of a purpose that stands on consent, those who consent to it.",
+            prepare=_holders,
+            sql_type=ARRAY(Uuid()),
+        ),
     },
 )
 class ResidentTags:
     """The tags of a resident."""
 
     tags: list[ResidentTag] = b.many(
-        lambda resident, row: (row.resident_id == resident.id) & row.ended_at.is_(None),
-        "The tags that they have now, as far as the caller may see them; the oldest first.",
+        lambda resident, row: (
+            (row.resident_id == resident.id) & row.ended_at.is_(None) & (row.sensitivity != SENSITIVE)
+        ),
+        "The tags that they have now, as far as the caller may see them; the oldest first. Sensitive ones are told by"
+        " `subjectUnmask` alone, as the field `tags.resident.sensitive`.",
         filterable=False,
     )
     tag_history: b.Connection[ResidentTag] = b.connection(
-        m.ResidentTag.resident_id, "All tags that they have or had, as periods.", filterable=False
+        lambda resident, row: (row.resident_id == resident.id) & (row.sensitivity != SENSITIVE),
+        "All tags that they have or had, as periods, but sensitive ones.",
+        filterable=False,
     )

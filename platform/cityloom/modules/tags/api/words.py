@@ -49,3 +49,6 @@ class TagEnding(Enum):
     EXPIRED = strawberry.enum_value("EXPIRED", description="Its validity ended.")
     LEFT = strawberry.enum_value("LEFT", description="The resident moved away or died.")
     REPLACED = strawberry.enum_value("REPLACED", description="The same tag was assigned again, otherwise.")
+    CONSENT_WITHDRAWN = strawberry.enum_value(
+        "CONSENT_WITHDRAWN", description="The resident withdrew the consent that it stood on."
+    )

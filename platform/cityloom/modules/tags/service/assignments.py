@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
+from cityloom.core.database import beyond_wall
 from cityloom.core.events import AuditEntry
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry.models import Resident
@@ -18,18 +19,24 @@ from cityloom.modules.tags.errors import (
     ResidentNotHere,
     TagEndedAlready,
     TagIsByRule,
+    TagPurposeMissing,
     TooManyResidents,
     ValidityWrong,
     not_found,
 )
 from cityloom.modules.tags.permissions import ASSIGN, GUARDED, READ
 from cityloom.modules.tags.service.catalogue import LONGEST_VALIDITY_DAYS, demand_guard, reach_tag
+from cityloom.privacy.models import Purpose
+from cityloom.privacy.service import give_consents, who_consents
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
+    from cityloom.core.subjects import Person
     from cityloom.core.work import Work
+
+PERSON = Resident.__person__.tag
 
 #: Residents of one call.
 MOST_RESIDENTS = 500
@@ -51,18 +58,20 @@ async def assign_tag(
     resident_id: UUID | None,
     tag_id: UUID | None,
     valid_until: date | None = None,
-    has_consent: bool = False,
+    consent_evidence: str | None = None,
     source: str = "PERSON",
 ) -> m.ResidentTag:
     """Give a resident a tag until a day (exclusive), the tag's own validity where none is given.
 
-    Who has it with the same validity keeps it as it is; else a new period begins, also in place of a rule's. Refuses
-    (`Forbidden`, `NotFound`, `ResidentNotHere`, `ConsentNeeded`, `ValidityWrong`).
+    Who has it with the same validity keeps it as it is; else a new period begins, also in place of a rule's. Where the
+    tag needs a consent that the ledger has not, `consent_evidence` says where it is to be read, and it is entered.
+    Refuses (`Forbidden`, `NotFound`, `ResidentNotHere`, `ValidityWrong`, and what `_demand_consent` refuses).
     """
     tag = await reach_tag(work, tag_id, path=("tagId",))
     (resident,) = await _residents(work, [resident_id], tag, ("residentId",))
-    until = _until(work, tag, valid_until, has_consent=has_consent)
-    made, _ = await _assign(work, tag, [resident], until, has_consent=has_consent, source=source)
+    until = _until(work, tag, valid_until)
+    await _demand_consent(work, tag, [resident], consent_evidence)
+    made, _ = await _assign(work, tag, [resident], until, source=source)
     return made[0]
 
 
@@ -72,14 +81,15 @@ async def assign_tag_to_many(
     resident_ids: Sequence[UUID | None],
     tag_id: UUID | None,
     valid_until: date | None = None,
-    has_consent: bool = False,
+    consent_evidence: str | None = None,
     source: str = "PERSON",
 ) -> Assigned:
     """Give up to 500 residents a tag; refuses as `assign_tag`, `TooManyResidents`, and then changes nothing."""
     tag = await reach_tag(work, tag_id, path=("tagId",))
     residents = await _residents(work, resident_ids, tag, ("residentIds",))
-    until = _until(work, tag, valid_until, has_consent=has_consent)
-    _, changed = await _assign(work, tag, residents, until, has_consent=has_consent, source=source)
+    until = _until(work, tag, valid_until)
+    await _demand_consent(work, tag, residents, consent_evidence)
+    _, changed = await _assign(work, tag, residents, until, source=source)
     return Assigned(changed, len(residents) - changed)
 
 
@@ -137,7 +147,9 @@ async def _residents(
         [i for i in resident_ids if i]
     ):
         raise TooManyResidents(path=path, most=MOST_RESIDENTS)
-    query = select(Resident).where(Resident.id.in_(resident_ids)).order_by(Resident.id).with_for_update(read=True)
+    query = select(Resident).where(Resident.id.in_(resident_ids)).order_by(Resident.id)
+    # Whose consent is asked for cannot withdraw it, nor give it twice, until the work ends.
+    query = query.with_for_update(read=not tag.needs_consent)
     found = {row.id: row for row in await work.session.scalars(query.execution_options(populate_existing=True))}
     seen = work.rights.scope("registry.resident.read")
     chosen: list[Resident] = []
@@ -153,9 +165,42 @@ async def _residents(
     return chosen
 
 
-def _until(work: Work, tag: m.Tag, valid_until: date | None, *, has_consent: bool) -> date | None:
-    if tag.needs_consent and not has_consent:
-        raise ConsentNeeded(path=("hasConsent",))
+async def _demand_consent(work: Work, tag: m.Tag, residents: Sequence[Resident], evidence: str | None) -> None:
+    """Refuse (`TagPurposeMissing`, `ConsentNeeded`) a tag that needs a consent which the ledger does not have.
+
+    With evidence of it, it is entered: refuses what `give_consents` refuses.
+    """
+    if not tag.needs_consent:
+        return
+    if tag.purpose_id is None:
+        raise TagPurposeMissing(path=("tagId",))
+    known = await who_consents(work, PERSON, [resident.id for resident in residents], tag.purpose_id)
+    missing = [resident for resident in residents if resident.id not in known]
+    if not missing:
+        return
+    if evidence is None:
+        code = await work.session.scalar(select(Purpose.code).where(Purpose.id == tag.purpose_id))
+        raise ConsentNeeded(path=("consentEvidence",), purpose=code)
+    await give_consents(work, missing, tag.purpose_id, evidence=evidence)
+
+
+async def end_with_consent(work: Work, person: Person, purpose_id: UUID) -> None:
+    """End what a resident has by their consent to a purpose, whoever or what assigned it: they have withdrawn it."""
+    query = (
+        select(m.ResidentTag)
+        .join(m.Tag, m.Tag.id == m.ResidentTag.tag_id)
+        .where(m.Tag.needs_consent, m.Tag.purpose_id == purpose_id)
+        .where(m.ResidentTag.resident_id == person.id, m.ResidentTag.ended_at.is_(None))
+        .order_by(m.ResidentTag.id)
+        .with_for_update(of=m.ResidentTag)
+    )
+    async with beyond_wall(work.session):
+        for row in await work.session.scalars(query.execution_options(populate_existing=True)):
+            _end(work, row, "CONSENT_WITHDRAWN")
+        await work.session.flush()
+
+
+def _until(work: Work, tag: m.Tag, valid_until: date | None) -> date | None:
     today = civil_day(work.now())
     if valid_until is None:
         return None if tag.validity_days is None else today + timedelta(days=tag.validity_days)
@@ -177,7 +222,7 @@ async def _current(work: Work, tag: m.Tag, residents: Sequence[Resident]) -> dic
 
 
 async def _assign(
-    work: Work, tag: m.Tag, residents: Sequence[Resident], until: date | None, *, has_consent: bool, source: str
+    work: Work, tag: m.Tag, residents: Sequence[Resident], until: date | None, *, source: str
 ) -> tuple[list[m.ResidentTag], int]:
     """The current assignment of each resident, and how many of them are new."""
     current = await _current(work, tag, residents)
@@ -190,7 +235,7 @@ async def _assign(
         if before is not None and (before.source, before.valid_until, before.has_consent) == (
             source,
             until,
-            has_consent,
+            tag.needs_consent,
         ):
             made.append(before)
             continue
@@ -203,7 +248,7 @@ async def _assign(
             source=source,
             valid_from=civil_day(work.now()),
             valid_until=until,
-            has_consent=has_consent,
+            has_consent=tag.needs_consent,
             assigned_at=work.now(),
             assigned_by_id=work.principal.account_id,
             area_id=resident.area_id,

@@ -10,11 +10,15 @@ from sqlalchemy import select, text, update
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
 from cityloom.modules.areas.service import demand_version
+from cityloom.modules.registry.models import Resident
 from cityloom.modules.registry.service import checks
 from cityloom.modules.tags import events
 from cityloom.modules.tags import models as m
-from cityloom.modules.tags.errors import REFUSALS, TagCodeMalformed, not_found
+from cityloom.modules.tags.errors import REFUSALS, TagCodeMalformed, TagPurposeFixed, TagPurposeMissing, not_found
 from cityloom.modules.tags.permissions import CHANGE, GUARDED, READ
+from cityloom.privacy.models import Purpose
+from cityloom.privacy.service import give_consents, who_consents
+from cityloom.privacy.service.purposes import purpose_in_force
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -26,7 +30,7 @@ LONGEST_VALIDITY_DAYS = 36_500
 
 
 class TagValues(TypedDict, total=False):
-    """Of a tag; what is left out stays as it is."""
+    """Of a tag; what is left out stays as it is. `purpose` is the code of the one to which residents consent."""
 
     title_zh: str
     title_en: str
@@ -34,9 +38,10 @@ class TagValues(TypedDict, total=False):
     sensitivity: str
     validity_days: int | None
     needs_consent: bool
+    purpose: str | None
 
 
-def _values(values: TagValues) -> dict[str, Any]:
+async def _values(work: Work, values: TagValues) -> dict[str, Any]:
     rules: dict[str, Any] = {
         "title_zh": lambda v: checks.checked_text(v, "titleZh", 100),
         "title_en": lambda v: checks.checked_text(v, "titleEn", 100),
@@ -45,23 +50,30 @@ def _values(values: TagValues) -> dict[str, Any]:
         "validity_days": lambda v: checks.checked_number(v, "validityDays", 1, LONGEST_VALIDITY_DAYS),
         "needs_consent": bool,
     }
-    return {key: rules[key](value) for key, value in values.items()}
+    checked = {key: rules[key](value) for key, value in values.items() if key != "purpose"}
+    if "purpose" in values:
+        code = values["purpose"]
+        checked["purpose_id"] = None if code is None else (await purpose_in_force(work, code)).id
+    return checked
 
 
 async def create_tag(work: Work, *, code: str, **values: Unpack[TagValues]) -> m.Tag:
     """Add a tag to the city's catalogue.
 
-    Refuses (`Forbidden`, `TagCodeMalformed`, `TagCodeTaken`, `TextMalformed`, `ValueUnknown`, `NumberOutOfRange`).
+    Refuses (`Forbidden`, `TagCodeMalformed`, `TagCodeTaken`, `TextMalformed`, `ValueUnknown`, `NumberOutOfRange`,
+    `PurposeUnknown`, `TagPurposeMissing`).
     """
-    checked = _values(values)
     work.authorise(CHANGE, area_path="")
+    checked = await _values(work, values)
     demand_guard(work, checked["sensitivity"])
+    _demand_purpose(needs_consent=checked.get("needs_consent", False), purpose_id=checked.get("purpose_id"))
     if _CODE.match(code) is None:
         raise TagCodeMalformed(path=("code",))
     tag = m.Tag(code=code, version=1, created_at=work.now(), changed_at=work.now(), **checked)
     async with refusing(work, REFUSALS):
         work.session.add(tag)
-    work.audit(AuditEntry(action=CHANGE, object_tag="ctag", object_id=tag.id, after={"code": code, **checked}))
+    after = {"code": code, **_told(checked)}
+    work.audit(AuditEntry(action=CHANGE, object_tag="ctag", object_id=tag.id, after=after))
     work.emit(events.TagCreated(subject_id=tag.id, code=code))
     return tag
 
@@ -71,15 +83,21 @@ async def change_tag(
 ) -> m.Tag:
     """Change what is given of a tag; another sensitivity holds for everybody who has it or had it.
 
-    Refuses (`Forbidden`, `NotFound`, `ChangedMeanwhile`) and what `create_tag` refuses.
+    Refuses (`Forbidden`, `NotFound`, `ChangedMeanwhile`, `TagPurposeFixed`) and what `create_tag` refuses.
     """
-    checked = _values(values)
     work.authorise(CHANGE, area_path="")
+    checked = await _values(work, values)
     tag = await reach_tag(work, tag_id, is_locked=True)
     demand_version(version, tag.version)
     changed = {key: value for key, value in checked.items() if getattr(tag, key) != value}
     if not changed:
         return tag
+    await demand_consents(
+        work,
+        tag,
+        needs_consent=changed.get("needs_consent", tag.needs_consent),
+        purpose_id=changed.get("purpose_id", tag.purpose_id),
+    )
     if "sensitivity" in changed:
         demand_guard(work, changed["sensitivity"])
         await carry_sensitivity(work, tag, changed["sensitivity"])
@@ -89,9 +107,43 @@ async def change_tag(
             setattr(tag, key, value)
         tag.version += 1
         tag.changed_at = work.now()
-    work.audit(AuditEntry(action=CHANGE, object_tag="ctag", object_id=tag.id, before=before, after=changed))
-    work.emit(events.TagChanged(subject_id=tag.id, fields=tuple(sorted(changed))))
+    entry = AuditEntry(action=CHANGE, object_tag="ctag", object_id=tag.id, before=_told(before), after=_told(changed))
+    work.audit(entry)
+    fields = sorted("purpose" if key == "purpose_id" else key for key in changed)
+    work.emit(events.TagChanged(subject_id=tag.id, fields=tuple(fields)))
     return tag
+
+
+def _told(values: dict[str, Any]) -> dict[str, Any]:
+    """Values of a tag as the audit log has them."""
+    return {key: str(value) if key == "purpose_id" and value is not None else value for key, value in values.items()}
+
+
+def _demand_purpose(*, needs_consent: bool, purpose_id: UUID | None) -> None:
+    if needs_consent and purpose_id is None:
+        raise TagPurposeMissing(path=("purpose",))
+
+
+async def demand_consents(work: Work, tag: m.Tag, *, needs_consent: bool, purpose_id: UUID | None) -> None:
+    """Refuse (`TagPurposeMissing`, `TagPurposeFixed`) a change by which residents have a tag without their consent.
+
+    Who has it with a consent that was only noted in the assignment, before tags had purposes, has given it to the first
+    purpose that is stated: that is entered in the ledger.
+    """
+    _demand_purpose(needs_consent=needs_consent, purpose_id=purpose_id)
+    if not (tag.needs_consent and needs_consent) or purpose_id is None or purpose_id == tag.purpose_id:
+        return
+    query = select(Resident).join(m.ResidentTag, m.ResidentTag.resident_id == Resident.id)
+    query = query.where(m.ResidentTag.tag_id == tag.id, m.ResidentTag.ended_at.is_(None), m.ResidentTag.has_consent)
+    if tag.purpose_id is not None:
+        if await work.session.scalar(query.limit(1)) is not None:
+            code = await work.session.scalar(select(Purpose.code).where(Purpose.id == tag.purpose_id))
+            raise TagPurposeFixed(path=("purpose",), purpose=code)
+        return
+    residents = (await work.session.scalars(query.order_by(Resident.id).with_for_update(of=Resident))).all()
+    known = await who_consents(work, Resident.__person__.tag, [one.id for one in residents], purpose_id)
+    missing = [one for one in residents if one.id not in known]
+    await give_consents(work, missing, purpose_id, evidence=f"赋予标签 {tag.code} 时已取得同意")
 
 
 async def carry_sensitivity(work: Work, tag: m.Tag, sensitivity: str) -> None:

@@ -21,6 +21,7 @@ from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry.models import Dwelling, Household, Resident
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags import rules
+from cityloom.privacy.models import Consent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ _NOW = _given("now", sa.DateTime(timezone=True))
 _TODAY = _given("today", sa.Date())
 _YEAR = _given("year", sa.Integer())
 _SENSITIVITY = _given("sensitivity", sa.Text())
+_PURPOSE = _given("purpose", sa.Uuid())
 _HOUSEHOLDS = _given("households", sa.ARRAY(sa.Uuid()))
 _LOW, _HIGH = _given("low", sa.Text()), _given("high", sa.Text())
 _RESIDENTS = _given("residents", sa.ARRAY(sa.Uuid()))
@@ -91,7 +93,7 @@ async def apply_rule(
     work: Work, tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID], touched: Touched
 ) -> list[Change]:
     """Make the tags of the touched what the rule says; what a person or an import assigned is left alone."""
-    statement = Prepared(lambda: _difference(condition, tag_ids, is_whole=False))
+    statement = Prepared(lambda: _difference(tag, condition, tag_ids, is_whole=False))
     rows = await statement.rows(work, **_arguments(work, tag), **touched.arguments)
     return [Change(row["id"], row["resident_id"], row["area_path"], row["is_assigned"]) for row in rows]
 
@@ -104,7 +106,7 @@ async def apply_rule_to_all(
     A statement over a whole city would be planned by statistics that know nothing of what the one before has written,
     and one over ten million residents would be stopped: a slice is some ten thousand, whatever the city.
     """
-    statement = Prepared(lambda: _difference(condition, tag_ids, is_whole=True))
+    statement = Prepared(lambda: _difference(tag, condition, tag_ids, is_whole=True))
     assigned = withdrawn = 0
     for low, high in slices:
         row = await statement.row(work, **_arguments(work, tag), low=low, high=high)
@@ -122,17 +124,18 @@ async def slices_of(work: Work) -> list[tuple[str, str]]:
 async def count_rule(work: Work, tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> Counts:
     """What applying the rule to everybody would come to, without doing it."""
     everywhere = {"low": EVERYWHERE[0], "high": EVERYWHERE[1]}
-    row = await Prepared(lambda: _count(condition, tag_ids)).row(work, **_arguments(work, tag), **everywhere)
+    row = await Prepared(lambda: _count(tag, condition, tag_ids)).row(work, **_arguments(work, tag), **everywhere)
     return Counts(int(row["assigned"]), int(row["withdrawn"]), int(row["kept"]))
 
 
 def _arguments(work: Work, tag: m.Tag) -> dict[str, Any]:
     today = civil_day(work.now())
-    return {"tag": tag.id, "sensitivity": tag.sensitivity, "now": work.now(), "today": today, "year": today.year}
+    found = {"tag": tag.id, "sensitivity": tag.sensitivity, "now": work.now(), "today": today, "year": today.year}
+    return found | ({"purpose": tag.purpose_id} if tag.needs_consent else {})
 
 
-def _difference(condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_whole: bool) -> Executable:
-    due = _due(condition, tag_ids, is_whole=is_whole)
+def _difference(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_whole: bool) -> Executable:
+    due = _due(tag, condition, tag_ids, is_whole=is_whole)
     gone = [
         m.ResidentTag.tenant_id == _TENANT,
         m.ResidentTag.tag_id == _TAG,
@@ -159,7 +162,7 @@ def _difference(condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_w
         _SENSITIVITY,
         sa.literal("RULE"),
         _TODAY,
-        sa.false(),
+        sa.true() if tag.needs_consent else sa.false(),
         _NOW,
         due.c.area_id,
         due.c.area_path,
@@ -198,8 +201,8 @@ def _difference(condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_w
     )
 
 
-def _count(condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> Executable:
-    due = _due(condition, tag_ids, is_whole=True)
+def _count(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> Executable:
+    due = _due(tag, condition, tag_ids, is_whole=True)
     row = aliased(m.ResidentTag)
     current = (
         sa.select(row.resident_id, row.source)
@@ -216,16 +219,29 @@ def _count(condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> Executabl
     )
 
 
-def _due(condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_whole: bool) -> sa.CTE:
-    """Who lives here and fulfils the condition."""
+def _due(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_whole: bool) -> sa.CTE:
+    """Who lives here and fulfils the condition, and consents where the tag needs it."""
     person = aliased(Resident)
     where = [
         person.tenant_id == _TENANT,
         person.status == "LIVING",
         _holds(condition, person, tag_ids, is_whole=is_whole),
     ]
+    if tag.needs_consent:
+        where.append(_consents(person))
     where.append(_is_inside(person.area_path) if is_whole else _is_touched(person))
     return sa.select(person.id, person.area_id, person.area_path).where(*where).cte("due")
+
+
+def _consents(person: type[Resident]) -> ColumnElement[bool]:
+    """Whether the newest entry of the ledger on the tag's purpose says so."""
+    entry, later = aliased(Consent), aliased(Consent)
+
+    def theirs(row: type[Consent]) -> list[ColumnElement[bool]]:
+        of = [row.tenant_id == _TENANT, row.subject_tag == Resident.__person__.tag]
+        return [*of, row.subject_id == person.id, row.purpose_id == _PURPOSE]
+
+    return _some(*theirs(entry), entry.is_given.is_(True), sa.not_(_some(*theirs(later), later.id > entry.id)))
 
 
 def _is_inside(path: SQLColumnExpression[str]) -> ColumnElement[bool]:
