@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cityloom.audit.checkpoints import is_unsigned
 from cityloom.audit.cli import read
 from cityloom.audit.permissions import READ
-from cityloom.audit.sealing import is_unsealed
 from cityloom.core.ids import encode_id, new_id
 from cityloom.installed import modules
-from cityloom.jobs.service import Jobs, awaiting
+from cityloom.jobs.service import Jobs, needed
 from cityloom.modules.areas import service
 from cityloom.testing.areas import AreaTree
 from cityloom.testing.front import Front
@@ -50,11 +48,17 @@ async def test_an_auditor_reads_what_was_done_to_a_thing_and_by_whom(
     everything = await ask()
     assert everything["totalCount"] == 4
     assert everything["nodes"][0]["position"] is None
-    waiting = [await awaiting(front.works, one, [tree.tenant_id], clock.now()) for one in (is_unsealed, is_unsigned)]
-    assert waiting == [[tree.tenant_id], []]
-    await Jobs(front.works, modules()).run("audit.seal", tree.tenant_id)
-    waiting = [await awaiting(front.works, one, [tree.tenant_id], clock.now()) for one in (is_unsealed, is_unsigned)]
-    assert waiting == [[], [tree.tenant_id]]
+    jobs = Jobs(front.works, modules())
+    asked = [one for one in jobs.jobs if one[1].name in {"audit.seal", "audit.sign"}]
+    assert [found for _, found in await needed(front.works, asked, [tree.tenant_id], clock.now())] == [
+        [tree.tenant_id],
+        [],
+    ]
+    await jobs.run("audit.seal", tree.tenant_id)
+    assert [found for _, found in await needed(front.works, asked, [tree.tenant_id], clock.now())] == [
+        [],
+        [tree.tenant_id],
+    ]
     assert [node["position"] for node in (await ask())["nodes"]] == [1, 2, 3, 4]
     about = await ask(object=tree.global_id("s1"))
     (entry,) = about["nodes"]

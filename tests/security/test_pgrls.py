@@ -38,6 +38,7 @@ ACCEPTED = {
 def test_what_operators_read_across_tenants_is_this_short_list() -> None:
     assert {
         "access_versions",
+        "departure_parts",
         "event_heads",
         "export_runs",
         "identity_providers",
@@ -50,6 +51,7 @@ def test_what_operators_read_across_tenants_is_this_short_list() -> None:
         "operators",
         "outbox",
         "pack_applications",
+        "tenant_departures",
         "tenant_limits",
         "tenant_modules",
         "tenants",

@@ -27,11 +27,11 @@ class PackApplied(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantStateChanged(Event):
-    """The tenant was suspended or resumed."""
+    """The tenant was suspended or resumed, is to leave the platform, or stays after all."""
 
     type: ClassVar[str] = "tenancy.tenant.state_changed.v1"
     subject_tag: ClassVar[str] = TENANT_TAG
-    zh: ClassVar[str] = "该城市已暂停或恢复服务。"
+    zh: ClassVar[str] = "该城市已暂停或恢复服务,或即将退出平台,或撤回退出。"
 
     state: str
     former_state: str
