@@ -150,9 +150,10 @@ class Connections:
     async def put_back(self, pooled: PoolProxiedConnection, *, is_usable: bool) -> None:
         """Keep a connection for the next transaction; nobody gets one again that is not usable."""
         try:
-            if is_usable:
+            # A session gives up a connection by itself where a statement was cancelled or the server went away.
+            if is_usable and pooled.is_valid:
                 self._free.append(pooled)
-            else:
+            elif pooled.is_valid:
                 with suppress(Exception):
                     await greenlet_spawn(pooled.invalidate)
         finally:

@@ -157,6 +157,8 @@ class Work:
         return await (await self.connection()).fetchrow(sql, *args)
 
     async def _send(self) -> None:
+        if not self._writes:
+            return
         pending = self._writes.statement()
         if pending is None:
             return
