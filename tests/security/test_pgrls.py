@@ -29,6 +29,7 @@ ACCEPTED = {
     "SEC005": "operators' tables hold no tenant's rows: the policy asks for an operator's connection",
     "SEC007": "no table has to be readable by PUBLIC: roles are named",
     "SEC008": "operators' tables hold no tenant's rows: the policy asks for an operator's connection",
+    "SEC013": "triggers run as whoever writes and read what was written alone; `db verify` compares their text",
     "SEC019": "an unset tenant is meant to be an error, never an empty answer",
     "SEC028": "operators' tables hold no tenant's rows: the policy asks for an operator's connection",
     "SEC035": "slugs of tenants are unique over the platform: they are its public addresses",
