@@ -118,6 +118,23 @@ async def test_what_is_made_during_an_erasure_is_begun_again(city: ExportCity) -
     assert "李雷".encode() not in (await city.fetch(ADMIN, made)).content
 
 
+async def test_the_file_of_a_worker_that_died_is_deleted(city: ExportCity) -> None:
+    made = await asked(city, PEOPLE)
+    dead = await city.exporter.claim(city.id)
+    assert dead is not None
+    store: FileStore = city.platform.works.services[FileStore]
+    await store.put(city.id, dead.id, b"sealed with a key that died with the worker")
+    city.clock.advance(minutes=3)
+    await city.exporter.run_due()
+    assert await state(city, made) == "READY"
+    with pytest.raises(FileNotFoundError):
+        await store.size(city.id, dead.id)
+    # Late as it is, the first worker's end changes nothing.
+    before = (await city.fetch(ADMIN, made)).content
+    await city.exporter.carry_out(dead)
+    assert (await city.fetch(ADMIN, made)).content == before
+
+
 async def test_bodies_that_tell_of_somebody_erased_are_erased_and_sent_no_more(city: ExportCity) -> None:
     works = city.platform.works
     await Sequencer(works).drain(city.id)

@@ -148,6 +148,10 @@ class Exporter:
             export = await work.session.scalar(select(m.Export).where(m.Export.id == run.id).with_for_update())
             if export is None:
                 raise AssertionError(run.id)
+            if run.claim_id is not None:
+                # Whoever had it may have kept a file before they died; nobody has its key.
+                store: FileStore = work.services[FileStore]
+                await store.delete(work.tenant_id, run.claim_id)
             if run.tries >= TRIES:
                 await _fail(work, export, GaveUp(tries=TRIES))
                 return None
