@@ -259,7 +259,7 @@ async def aggregate(ring: Ring) -> Result:
     rounds = await _contest(ring, contestants, connections=1)
     result = Result(
         "reads.aggregate",
-        f"{ring.city.residents:,} residents by the area they live in (tags come with the tags module), one client",
+        f"{ring.city.residents:,} residents by the area they live in (by tag: `registry.reads`), one client",
         rounds,
         [Target(f"{HANDWRITTEN}, city scope", 0.9)],
     )
