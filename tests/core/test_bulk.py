@@ -73,3 +73,8 @@ async def test_tables_without_any_row_are_not_counted_while_they_are_filled(tree
         # No test leaves a row in a staging table.
         await keep_uncounted(work, "registry_staged_answers")
         assert await work.session.scalar(text(held), {"table": "registry_staged_answers"}) == 1
+        # Another one does not wait for it for long, and goes on.
+        async with tree.works.begin(tree.administrator) as other:
+            await other.session.execute(text("SET LOCAL lock_timeout = '20ms'"))
+            await keep_uncounted(other, "registry_staged_answers")
+            assert await other.session.scalar(text(held), {"table": "registry_staged_answers"}) == 0

@@ -109,8 +109,8 @@ _REPEATED: Final = (
         (
             "o.name = s.name AND (o.credit_code IS NULL OR s.credit_code IS NULL) AND "
             "(o.building_code, o.unit, o.dwelling_number) IS NOT DISTINCT FROM "
-            "(s.building_code, s.unit, s.dwelling_number) AND "
-            "(s.building_code IS NOT NULL OR o.area_code IS NOT DISTINCT FROM s.area_code)"
+            "(s.building_code, s.unit, s.dwelling_number) "
+            "AND (s.building_code IS NOT NULL OR o.area_code IS NOT DISTINCT FROM s.area_code)"
         ),
     ),
 )

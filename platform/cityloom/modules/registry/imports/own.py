@@ -106,24 +106,20 @@ class OwnField:
 
 
 async def own_fields(work: Work, things: Sequence[str]) -> tuple[OwnField, ...]:
-    """The fields that these things have now and the caller may write, in their order.
-
-    Without restricted ones: what those are answered is sealed, and staged rows are compared in the clear.
-    """
-    rows = [
-        one
-        for thing in things
-        for one in await custom.fields_of(work, thing)
-        if one.sensitivity == "PLAIN" and custom.may(work, one)
-    ]
+    """The fields that these things have now and the caller may write, in their order."""
+    rows = [one for thing in things for one in await custom.fields_of(work, thing) if custom.may(work, one)]
     return tuple(OwnField(one, custom.question_of(one)) for one in rows)
 
 
 async def own_columns(work: Work, things: Sequence[str]) -> tuple[Column, ...]:
-    """The columns of those, for who may read what fields there are."""
+    """The columns of those, for who may read what fields there are.
+
+    Restricted fields have none: what they are answered is sealed, and what is staged is compared in the clear. Where
+    one must be answered, things that lack the answer are refused as any are.
+    """
     if work.rights.scope(_READ) is None:
         return ()
-    return tuple(one.described() for one in await own_fields(work, things))
+    return tuple(one.described() for one in await own_fields(work, things) if one.row.sensitivity == "PLAIN")
 
 
 _INSERT: Final = insert_text(
