@@ -187,6 +187,17 @@ async def test_every_caller_is_answered_the_same_both_ways(street: Street, *, is
     assert used == {"resident_tag_tallies"}
 
 
+async def test_what_goes_with_a_resident_is_tallied(street: Street) -> None:
+    """A foreign key deletes along as the owner of the tables, whom the policies bind too."""
+    await street.assign("s1c1g10", "plain", "secret")
+    async with street.works.begin(street.tree.administrator) as work:
+        await work.session.execute(delete(Resident).where(Resident.id == street.people["s1c1g10"].id))
+    assert await drift(street.works, street.tree.tenant_id) == []
+    ours, rows, sources = await both_ways(street.works, street.tree.administrator, QUESTIONS[0])
+    assert ours == rows == {"tagStats": []}
+    assert sources == ["resident_tag_tallies"]
+
+
 async def test_what_a_tally_does_not_know_is_asked_of_the_rows(street: Street) -> None:
     await street.assign("s1c1g10", "plain")
     text_ = "{ tagStats(by: [TAG], where: {id: {isNull: false}}) { count } }"
