@@ -230,7 +230,8 @@ class Killer:
 async def test_it_goes_on_wherever_it_was_killed(place: Place) -> None:
     slug, city = await place.city()
     asked = await service.ask_to_leave(place.opened.works, slug, confirm=slug, reason="x", actor="tests")
-    killer, killed_at, found = Killer(place), [], asked
+    killed_at: list[str] = []
+    killer, found = Killer(place), asked
     while found.ended_at is None:
         if await killer.run(place, asked.id, at=3 + 5 * len(killed_at)):
             killed_at.append(found.step)
