@@ -26,6 +26,7 @@ from cityloom.core.database import Base, TenantTable
 from cityloom.core.ids import new_id
 from cityloom.core.principal import Principal, PrincipalKind
 from cityloom.core.sealed import sealed_tables
+from cityloom.core.tallies import all_tallies
 from cityloom.departures import bundle, service
 from cityloom.departures.erasing import delete_rows
 from cityloom.departures.errors import BundleDiffers, KeysDestroyed, NotLeaving
@@ -153,7 +154,8 @@ async def test_a_city_leaves_and_nothing_of_it_stays(
 def _is_whole(folder: Path, counts: dict[str, int]) -> None:
     """Every table of the models is there with all its rows, what was sealed is readable, and credentials are not."""
     mapped = {str(m.persist_selectable) for m in Base.registry.mappers if issubclass(m.class_, TenantTable)}
-    assert mapped == {table.name for table in Base.metadata.sorted_tables if rls.kind(table) == "tenant"}
+    tallies = {tally.table.name for tally in all_tallies()}
+    assert mapped | tallies == {table.name for table in Base.metadata.sorted_tables if rls.kind(table) == "tenant"}
     assert mapped == {path.name.partition(".")[0] for path in (folder / "tables").iterdir()}
     modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
     assert modes == {0o600}

@@ -102,7 +102,9 @@ def grants(table: Table) -> dict[str, str]:
     writes = "SELECT, INSERT" if table.info.get("append_only") else "SELECT, INSERT, UPDATE, DELETE"
     match kind(table):
         case "tenant":
-            return {APP: writes, WORKER: "SELECT (tenant_id, id), DELETE", **_operator_reads(table)}
+            # What a worker deletes is tallied by its triggers, as whoever deletes.
+            deletes = "SELECT (tenant_id, id), DELETE" + (", INSERT" if is_tally(table) else "")
+            return {APP: writes, WORKER: deletes, **_operator_reads(table)}
         case "directory":
             return {APP: "SELECT", WORKER: "SELECT", OPERATOR: writes}
         case "control":

@@ -89,9 +89,14 @@ def tenant_tables() -> list[Table]:
     return [table for table in Base.metadata.sorted_tables if rls.kind(table) == "tenant"]
 
 
+def exported_tables() -> list[Table]:
+    """Those that a bundle has: all but tallies, which say nothing that the rows do not."""
+    return [table for table in tenant_tables() if not rls.is_tally(table)]
+
+
 def withheld() -> dict[str, list[str]]:
     """Columns that are left out, by table: credentials, and blind indexes of what is given opened."""
-    found = {table.name: [*CREDENTIALS.get(table.name, ()), *index_columns(table)] for table in tenant_tables()}
+    found = {table.name: [*CREDENTIALS.get(table.name, ()), *index_columns(table)] for table in exported_tables()}
     return {str(name): sorted(map(str, columns)) for name, columns in sorted(found.items()) if columns}
 
 
@@ -128,7 +133,7 @@ class Exporter:
 
     def _parts(self) -> Iterator[tuple[str, Callable[[Writing], Any]]]:
         sealed = {one.table.name: one for one in sealed_tables()}
-        for table in tenant_tables():
+        for table in exported_tables():
             yield table_path(table.name), partial(self._table, table, sealed.get(table.name))
         yield LOG, self._log
         yield CHECKPOINTS, self._checkpoints
@@ -265,7 +270,7 @@ async def rows_exported(works: Works, departure_id: UUID) -> dict[str, int]:
     query = select(DeparturePart).where(DeparturePart.departure_id == departure_id)
     async with works.database.operator_sessions() as session:
         counts = {row.path: row.row_count or 0 for row in await session.scalars(query)}
-    return {table.name: counts.get(table_path(table.name), 0) for table in tenant_tables()}
+    return {table.name: counts.get(table_path(table.name), 0) for table in exported_tables()}
 
 
 async def _bytes(content: bytes, writing: Writing) -> None:
