@@ -20,6 +20,7 @@ from cityloom.core.database import Context
 from cityloom.core.errors import Forbidden, NotFound, Unauthenticated
 from cityloom.core.ids import new_id
 from cityloom.core.principal import PrincipalKind, Scope
+from cityloom.tenancy.errors import TenantLeaving
 from cityloom.tenancy.models import Tenant
 
 if TYPE_CHECKING:
@@ -287,4 +288,5 @@ async def test_credentials_end_when_their_city_leaves(city: City, world: World, 
     if is_open:
         await world.authenticator.principal(bearer)
     else:
-        await refused(world, bearer)
+        with pytest.raises(TenantLeaving):
+            await world.authenticator.principal(bearer)

@@ -10,6 +10,8 @@ from cityloom.modules.grid.api.results import (
     Award,
     AwardKind,
     DailyReport,
+    DwellingVisits,
+    HouseholdVisits,
     ResidentVisits,
     Score,
     ScoreAppeal,
@@ -52,7 +54,7 @@ MODULE = Module(
     tenant_api=GraphApi(
         queries=(GridQuery,),
         mutations=(GridMutation,),
-        extensions=(AreaGrid, ResidentVisits),
+        extensions=(AreaGrid, DwellingVisits, HouseholdVisits, ResidentVisits),
         types=(
             Post,
             PostStaffing,

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from cityloom.core.module import Job
 from cityloom.core.text import Text
-from cityloom.modules.registry.service.custom import BATCH, seal_restricted
+from cityloom.modules.registry.service.custom import BATCH, has_unsealed, seal_restricted
 
 JOBS = (
     Job(
@@ -15,5 +15,6 @@ JOBS = (
         timedelta(minutes=10),
         seal_restricted,
         BATCH,
+        waiting=has_unsealed,
     ),
 )

@@ -7,11 +7,11 @@ what it answers, and equal answers to two fields have two indexes.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select, true
 
 from cityloom.core.constraints import refusing
 from cityloom.core.events import AuditEntry
@@ -338,20 +338,30 @@ async def demand_comparable(work: Work, thing: str, code: str) -> None:
         raise FieldSealed(field=code)
 
 
+def _is_open() -> ColumnElement[bool]:
+    return or_(*(getattr(m.CustomValue, name).is_not(None) for name in _PLAIN_COLUMNS))
+
+
+def has_unsealed(city: ColumnElement[UUID], _now: datetime) -> Select[bool]:
+    """Whether a city has answers that `seal_restricted` would seal."""
+    known = select(m.CustomField.id).where(m.CustomField.tenant_id == city, m.CustomField.sensitivity != "PLAIN")
+    return select(true()).where(m.CustomValue.tenant_id == city, m.CustomValue.field_id.in_(known), _is_open())
+
+
 async def seal_restricted(work: Work) -> int:
     """The job: seal at most `BATCH` answers to restricted fields that were written before those were sealed."""
     known = select(m.CustomField.id, m.CustomField.code).where(m.CustomField.sensitivity != "PLAIN")
     codes = {row.id: row.code for row in await work.session.execute(known)}
     found = await work.session.scalars(
         select(m.CustomValue)
-        .where(
-            m.CustomValue.field_id.in_(codes),
-            or_(*(getattr(m.CustomValue, name).is_not(None) for name in _PLAIN_COLUMNS)),
-        )
+        .where(m.CustomValue.field_id.in_(codes), _is_open())
         .limit(BATCH)
         .with_for_update(skip_locked=True)
     )
-    rows, keys = found.all(), await keys_of(work)
+    rows = found.all()
+    if not rows:
+        return 0
+    keys = await keys_of(work)
     for row in rows:
         answer = {name: getattr(row, name) for name in _PLAIN_COLUMNS}
         for name, value in _sealed(keys, codes[row.field_id], {"id": row.id, **answer}).items():
