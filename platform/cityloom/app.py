@@ -52,7 +52,7 @@ from cityloom.graph.web.graphiql import graphiql_routes
 from cityloom.graph.wholes import Wholes
 from cityloom.imports.endpoint import ImportsEndpoint, imports_routes
 from cityloom.imports.targets import Targets
-from cityloom.installed import modules
+from cityloom.installed import import_models, modules
 from cityloom.modules.cases.letterbox import MailboxEndpoint, mailbox_routes
 from cityloom.observation import Observed
 from cityloom.open311.endpoint import Open311Endpoint, open311_routes
@@ -106,6 +106,8 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
     """Everything one process is made of, open for as long as the block lasts."""
     telemetry.setup()
     clock = clock or SystemClock()
+    # Whoever goes through all tables, as a departure does, must not miss those that nothing else has asked for yet.
+    import_models()
     installed = modules()
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(connections(settings, admin_url))

@@ -6,9 +6,11 @@ import asyncio
 import base64
 import gzip
 import json
+import os
 import shutil
 import stat
 import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,12 +153,19 @@ async def test_a_city_leaves_and_nothing_of_it_stays(
         assert (await ring.of(birch)).field_key_id is not None
 
 
-def _is_whole(folder: Path, counts: dict[str, int]) -> None:
-    """Every table of the models is there with all its rows, what was sealed is readable, and credentials are not."""
+def _has_every_table(folder: Path, counts: dict[str, int]) -> set[str]:
+    """Every table of the models is there with all its rows; their names."""
     mapped = {str(m.persist_selectable) for m in Base.registry.mappers if issubclass(m.class_, TenantTable)}
     tallies = {tally.table.name for tally in all_tallies()}
     assert mapped | tallies == {table.name for table in Base.metadata.sorted_tables if rls.kind(table) == "tenant"}
     assert mapped == {path.name.partition(".")[0] for path in (folder / "tables").iterdir()}
+    assert {name: len(rows(folder, name)) for name in mapped} == counts
+    return mapped
+
+
+def _is_whole(folder: Path, counts: dict[str, int]) -> None:
+    """Everything is there, what was sealed is readable, and credentials are not."""
+    mapped = _has_every_table(folder, counts)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()}
     assert modes == {0o600}
     assert (folder / "pack" / "tenant.toml").exists()
@@ -164,7 +173,6 @@ def _is_whole(folder: Path, counts: dict[str, int]) -> None:
     withheld = bundle.withheld()
     for name in mapped:
         found = rows(folder, name)
-        assert len(found) == counts[name], name
         known = {column.name for column in Base.metadata.tables[name].c}
         if name in {"outbox", "upload_tickets"}:
             continue  # all of it is in the stream, or revoked
@@ -246,6 +254,61 @@ async def test_it_goes_on_wherever_it_was_killed(place: Place) -> None:
     assert killed_at.count("SETTLED") > 3
     assert not any((await place.counts(city)).values())
     await _is_certified(place, found)
+
+
+async def _shell(place: Place, *arguments: str) -> asyncio.subprocess.Process:
+    """`cityloom departure …` as a process of its own, over the same database and stores."""
+    settings = place.opened.settings
+    environment = os.environ | {
+        "DATABASE_URL": place.url,
+        "CITYLOOM_VAR": str(settings.var),
+        "CITYLOOM_FILES": str(settings.files),
+        "CITYLOOM_AUDIT_CHECKPOINTS": str(settings.audit_checkpoints),
+    }
+    command = [sys.executable, "-m", "cityloom", "departure", *arguments]
+    return await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.PIPE)
+
+
+async def test_a_shell_that_is_killed_is_succeeded_by_another(place: Place) -> None:
+    """A process that has loaded no more than its command needs forgets no table either."""
+    slug, city = await place.city()
+    works = place.opened.works
+    asked = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    first = await _shell(place, "run", slug)
+    parts = "SELECT count(*) FROM departure_parts WHERE departure_id = $1"
+    while first.returncode is None and await place.admin.fetchval(parts, asked.id) < 5:
+        pass
+    first.kill()
+    assert await first.wait() != 0
+    assert (await last(place, slug)).step == "SETTLED"
+    assert await (await _shell(place, "run", slug)).wait() == 0
+    found = await last(place, slug)
+    _has_every_table(Path(found.folder), await place.counts(city))
+    assert await (await _shell(place, "verify-bundle", found.folder)).wait() == 0
+    assert await (await _shell(place, "erase", slug, "--manifest", found.manifest_hash)).wait() == 0
+    assert await (await _shell(place, "run", slug)).wait() == 0
+    found = await last(place, slug)
+    assert found.step == "GONE", found.failure
+    assert not any((await place.counts(city)).values())
+    await _is_certified(place, found)
+
+
+async def test_a_table_that_no_model_knows_stops_everything(place: Place) -> None:
+    slug, city = await place.city()
+    works = place.opened.works
+    asked = await service.ask_to_leave(works, slug, confirm=slug, reason="x", actor="tests")
+    await place.settle(asked)
+    found = await last(place, slug)
+    await place.admin.execute("CREATE TABLE forgotten (tenant_id uuid, id uuid)")
+    try:
+        await place.admin.execute("GRANT SELECT (tenant_id, id) ON forgotten TO cityloom_worker")
+        await place.admin.execute("INSERT INTO forgotten VALUES ($1, $1)", city)
+        await service.confirm_erasure(works, slug, manifest_hash=found.manifest_hash, actor="tests")
+        await place.departures.carry_on(asked.id)
+        found = await last(place, slug)
+        assert (found.step, found.confirmed_at, found.keys_destroyed_at) == ("EXPORTED", None, None)
+    finally:
+        await place.admin.execute("DROP TABLE forgotten")
 
 
 async def test_a_step_that_was_done_but_not_noted_is_done_again(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

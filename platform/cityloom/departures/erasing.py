@@ -43,6 +43,11 @@ async def tables_with_tenants(connection: asyncpg.Connection[asyncpg.Record]) ->
     return [row["relname"] for row in await connection.fetch(_TABLES, sorted(KEPT))]
 
 
+def control_tables() -> set[str]:
+    """The operators' own tables."""
+    return {str(table.name) for table in Base.metadata.sorted_tables if rls.kind(table) == "control"}
+
+
 def counting(tables: list[str], tenant_id: UUID) -> str:
     """The question how many rows of a city each table has, as an auditor can ask it, as an administrator."""
     return "\nUNION ALL ".join(
@@ -55,7 +60,7 @@ async def rows_of(database: Database, tenant_id: UUID) -> dict[str, int]:
     """How many rows of a city each table has; those of operators are counted on a connection of theirs."""
     async with _worker(database, tenant_id) as worker:
         tables = await tables_with_tenants(worker)
-        control = {table.name for table in Base.metadata.sorted_tables if rls.kind(table) == "control"}
+        control = control_tables()
         found = await worker.fetch(counting([name for name in tables if name not in control], tenant_id))
     counts = {row["table"]: row["rows"] for row in found}
     async with database.operator_engine.connect() as connection:

@@ -28,7 +28,14 @@ from cityloom.core.events import AuditEntry
 from cityloom.core.transactions import older_transactions
 from cityloom.departures.bundle import Exporter, forget_parts, rows_exported
 from cityloom.departures.certificate import certificate_of, keep_outside
-from cityloom.departures.erasing import counting, delete_rows, differences, rows_of, tables_with_tenants
+from cityloom.departures.erasing import (
+    control_tables,
+    counting,
+    delete_rows,
+    differences,
+    rows_of,
+    tables_with_tenants,
+)
 from cityloom.departures.errors import CityChanged, RowsLeft
 from cityloom.departures.models import TenantDeparture
 from cityloom.departures.service import FREEZE
@@ -163,8 +170,9 @@ class Departures:
     async def _count(self, departure: TenantDeparture) -> Done:
         """Have the database count the city, and go on only if the bundle holds as much of every table."""
         counts = await rows_of(self.database, departure.tenant_id)
-        exported = await rows_exported(self.works, departure.id)
-        differing = differences(exported, {name: count for name, count in counts.items() if name in exported})
+        # A table that no model knows is in no bundle, and differs as soon as it has a row.
+        held = {name: count for name, count in counts.items() if name not in control_tables()}
+        differing = differences(await rows_exported(self.works, departure.id), held)
         if differing:
             await forget_parts(self.works, departure.id)
             refusal = CityChanged(tables=", ".join(differing))
@@ -187,7 +195,8 @@ class Departures:
         is_stored = [name async for name, _ in self.store.objects(departure.tenant_id)]
         if left or is_stored:
             _log.warning("departures.rows_left", tables=list(left), objects=len(is_stored))
-            return "SHREDDED", {"failure": RowsLeft(tables=", ".join(left)).reason}
+            again = {"not_before": self.works.clock.now() + _AGAIN}
+            return "SHREDDED", again | {"failure": RowsLeft(tables=", ".join(left)).reason}
         signed = await self.outside.of(departure.tenant_id)
         async with contextlib.AsyncExitStack() as stack:
             connection = await self.database.connect_worker()
