@@ -25,6 +25,7 @@ from cityloom.core import logs
 from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
+from cityloom.core.tallies import all_tallies
 from cityloom.core.transactions import older_transactions
 from cityloom.departures.bundle import Exporter, forget_parts, rows_exported
 from cityloom.departures.certificate import certificate_of, keep_outside
@@ -170,8 +171,9 @@ class Departures:
     async def _count(self, departure: TenantDeparture) -> Done:
         """Have the database count the city, and go on only if the bundle holds as much of every table."""
         counts = await rows_of(self.database, departure.tenant_id)
-        # A table that no model knows is in no bundle, and differs as soon as it has a row.
-        held = {name: count for name, count in counts.items() if name not in control_tables()}
+        # A table that no model knows is in no bundle, and differs as soon as it has a row. Tallies are in none either.
+        aside = control_tables() | {tally.table.name for tally in all_tallies()}
+        held = {name: count for name, count in counts.items() if name not in aside}
         differing = differences(await rows_exported(self.works, departure.id), held)
         if differing:
             await forget_parts(self.works, departure.id)
