@@ -6,10 +6,13 @@ from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.engine import make_url
 
 from cityloom.core.crypto import birth_date_in, check_identity_number, check_mobile_number
+from cityloom.core.database import asyncpg_arguments
 from cityloom.demo import people
 from cityloom.demo.papers import (
     IMPOSSIBLE_PROVINCE,
@@ -83,8 +86,12 @@ async def test_filling_twice_changes_nothing(front: Front, alder: AreaTree) -> N
     assert await front.footprint(alder.tenant_id) == before
 
 
-async def test_rows_hang_together_and_are_found(front: Front, alder: AreaTree) -> None:
+async def test_rows_hang_together_and_are_found(front: Front, alder: AreaTree, admin_url: str) -> None:
     await fill(front.works, alder.tenant_id, seed=7)
+    # What autovacuum does within a minute: whole tables are joined below.
+    admin = await asyncpg.connect(**asyncpg_arguments(make_url(admin_url)))
+    await admin.execute("ANALYZE")
+    await admin.close()
     async with front.works.begin(alder.administrator) as work:
         resident = await work.session.scalar(select(m.Resident).order_by(m.Resident.id).offset(1234).limit(1))
         assert resident is not None
