@@ -97,17 +97,23 @@ class Checkpoints:
             "tenant": work.tenant_id.hex,
         }
         text = orjson.dumps(stated, option=orjson.OPT_SORT_KEYS)
-        signature = base64.b64encode(self.signer.private.sign(text)).decode()
-        signed = orjson.dumps({"signature": signature, "stated": text.decode()})
-        key = f"{work.tenant_id.hex}/{end.position:020d}.json"
-        try:
-            await self.store.put_async(key, signed, mode="create")
-        except AlreadyExistsError:
-            # It was put, and then the transaction failed: what is outside counts.
-            signed = bytes(await (await self.store.get_async(key)).bytes_async())
+        signed = await self.keep(f"{work.tenant_id.hex}/{end.position:020d}.json", text)
         digest = hashlib.sha256(signed).digest()
         work.session.add(AuditCheckpoint(position=end.position, digest=digest, signed_at=work.now()))
         return end.position
+
+    async def keep(self, place: str, text: bytes) -> bytes:
+        """Sign a text and keep both outside, as JSON with `stated` and `signature` (base64); answers what is there.
+
+        What was kept in a place before, by somebody who was stopped after that, counts and stays.
+        """
+        signature = base64.b64encode(self.signer.private.sign(text)).decode()
+        signed = orjson.dumps({"signature": signature, "stated": text.decode()})
+        try:
+            await self.store.put_async(place, signed, mode="create")
+        except AlreadyExistsError:
+            return bytes(await (await self.store.get_async(place)).bytes_async())
+        return signed
 
     async def of(self, tenant_id: UUID) -> list[bytes]:
         """All signed texts of a tenant as they are outside, by position."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from sqlalchemy import text
+from sqlalchemy import ForeignKeyConstraint, Index, text
 
 from cityloom.core.database import Base
 
@@ -144,6 +144,15 @@ class Copies:
     name: str
     title: Text
     withdraw: Callable[[Work, Collection[UUID]], Awaitable[int]]
+
+
+def contents_of(table: str) -> tuple[ForeignKeyConstraint, Index]:
+    """The `__table_args__` of a table that says of which rows a thing in another table tells.
+
+    Its `id` is the thing's, its `row_id` a row that somebody's erasure can destroy.
+    """
+    thing = ForeignKeyConstraint(["tenant_id", "id"], [f"{table}.tenant_id", f"{table}.id"], ondelete="CASCADE")
+    return thing, Index(None, "tenant_id", "row_id")
 
 
 def erasable_tables(holdings: Iterable[Holding]) -> frozenset[str]:

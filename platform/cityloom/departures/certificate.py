@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from obstore.exceptions import AlreadyExistsError
 
 from cityloom.audit.checkpoints import Checkpoints
 from cityloom.departures.erasing import KEPT
@@ -58,13 +56,6 @@ def certificate_of(
 async def keep_outside(works: Works, departure: TenantDeparture, text: bytes) -> tuple[str, str]:
     """Sign a certificate and keep it beside the checkpoints; text and signature (base64) of the one that counts."""
     outside: Checkpoints = works.services[Checkpoints]
-    signature = base64.b64encode(outside.signer.private.sign(text)).decode()
-    signed = orjson.dumps({"signature": signature, "stated": text.decode()})
     place = f"departures/{departure.tenant_id.hex}/{departure.id.hex}.json"
-    try:
-        await outside.store.put_async(place, signed, mode="create")
-    except AlreadyExistsError:
-        # It was put, and then the process was killed: what is outside counts.
-        found = orjson.loads(bytes(await (await outside.store.get_async(place)).bytes_async()))
-        return found["stated"], found["signature"]
-    return text.decode(), signature
+    found = orjson.loads(await outside.keep(place, text))
+    return found["stated"], found["signature"]

@@ -6,7 +6,6 @@ credentials are revoked already, parts written, keys destroyed, rows deleted. Th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from contextlib import asynccontextmanager
@@ -22,9 +21,9 @@ from cityloom.access.service.identity_providers import disable_identity_provider
 from cityloom.audit.checkpoints import Checkpoints
 from cityloom.audit.sealing import seal
 from cityloom.core import logs
-from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
+from cityloom.core.repeating import repeating
 from cityloom.core.tallies import all_tallies
 from cityloom.core.transactions import older_transactions
 from cityloom.departures.bundle import Exporter, forget_parts, rows_exported
@@ -307,19 +306,5 @@ async def _count_of(work: Work, statement: Any) -> int:  # noqa: ANN401 - an UPD
 async def departing(works: Works) -> AsyncIterator[Departures]:
     """Carry departures out for as long as the block lasts; a step that is under way is left, to be done again."""
     departures = Departures(works)
-
-    async def repeat() -> None:
-        while True:
-            try:
-                await departures.run_due()
-            except LOST as error:
-                _log.warning("departures.not_seen", error=type(error).__name__)
-            await asyncio.sleep(_POLL_SECONDS)
-
-    task = asyncio.create_task(repeat(), name="departures")
-    try:
+    async with repeating("departures", departures.run_due, seconds=_POLL_SECONDS):
         yield departures
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 from cityloom.core.sealed import SEALED
+from cityloom.core.subjects import contents_of
 
 FORMATS = ("CSV", "XLSX", "JSONL")
 STATES = ("PENDING", "QUEUED", "RUNNING", "READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED", "WITHDRAWN")
@@ -81,10 +82,7 @@ class ExportContent(TenantTable, Base):
     """An export's file tells of a row that somebody's erasure can destroy; `id` is the export's."""
 
     __tablename__ = "export_contents"
-    __table_args__ = (
-        ForeignKeyConstraint(["tenant_id", "id"], ["exports.tenant_id", "exports.id"], ondelete="CASCADE"),
-        Index(None, "tenant_id", "row_id"),
-    )
+    __table_args__ = contents_of("exports")
 
     row_id: Mapped[UUID] = mapped_column(primary_key=True)
 

@@ -8,7 +8,6 @@ before it may tell of whom it erased.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import tempfile
 import time
@@ -31,6 +30,7 @@ from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.core.repeating import repeating
 from cityloom.core.subjects import hold_off_erasures
 from cityloom.exports import events
 from cityloom.exports import models as m
@@ -369,19 +369,5 @@ def _measured(file: Any) -> tuple[int, str]:  # noqa: ANN401 - a temporary file
 async def exporting(works: Works) -> AsyncIterator[Exporter]:
     """Run what is due for as long as the block lasts; an export that has begun is left to its claim."""
     exporter = Exporter(works)
-
-    async def repeat() -> None:
-        while True:
-            try:
-                await exporter.run_due()
-            except LOST as error:
-                _log.warning("exports.not_run", error=type(error).__name__)
-            await asyncio.sleep(_POLL_SECONDS)
-
-    task = asyncio.create_task(repeat(), name="exports")
-    try:
+    async with repeating("exports", exporter.run_due, seconds=_POLL_SECONDS):
         yield exporter
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

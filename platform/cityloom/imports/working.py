@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from cityloom.core import logs
-from cityloom.core.database import LOST
+from cityloom.core.repeating import repeating
 from cityloom.imports.running import run_import
 
 if TYPE_CHECKING:
@@ -59,21 +58,11 @@ async def importing(works: Works, command: tuple[str, ...], environment: dict[st
     """
 
     async def look() -> None:
-        while True:
-            try:
-                if await asked_for(works) is not None:
-                    await _run(command, environment)
-            except LOST as error:
-                _log.warning("imports.not_seen", error=type(error).__name__)
-            await asyncio.sleep(POLL_SECONDS)
+        if await asked_for(works) is not None:
+            await _run(command, environment)
 
-    task = asyncio.create_task(look(), name="imports")
-    try:
+    async with repeating("imports", look, seconds=POLL_SECONDS):
         yield
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
 
 
 async def _run(command: tuple[str, ...], environment: dict[str, str]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.database import Context, context_statement
 from cityloom.core.errors import Refusal
 from cityloom.core.ids import new_id
+from cityloom.core.repeating import repeating
 from cityloom.jobs.models import JobRun
 from cityloom.tenancy.models import Tenant, TenantModule
 from cityloom.tenancy.system import system_principal
@@ -194,19 +194,5 @@ async def _claim(work: Work, job: Job) -> JobRun | None:
 async def jobs_running(works: Works, modules: Iterable[Module]) -> AsyncIterator[Jobs]:
     """Run the jobs of all cities for as long as the block lasts, in as many processes as one likes."""
     jobs = Jobs(works, modules)
-
-    async def repeat() -> None:
-        while True:
-            try:
-                await jobs.run_due()
-            except _FAILURES:
-                _log.exception("jobs were not run")
-            await asyncio.sleep(_BETWEEN_LOOKS)
-
-    task = asyncio.create_task(repeat())
-    try:
+    async with repeating("jobs", jobs.run_due, seconds=_BETWEEN_LOOKS, failures=_FAILURES):
         yield jobs
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

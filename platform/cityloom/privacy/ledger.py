@@ -13,7 +13,6 @@ from uuid import UUID
 
 import orjson
 from cryptography.exceptions import InvalidSignature
-from obstore.exceptions import AlreadyExistsError
 
 from cityloom.audit.checkpoints import Checkpoints
 
@@ -52,13 +51,7 @@ async def note(work: Work, erasure: Erasure) -> None:
         },
         option=orjson.OPT_SORT_KEYS,
     )
-    signature = base64.b64encode(outside.signer.private.sign(stated)).decode()
-    signed = orjson.dumps({"signature": signature, "stated": stated.decode()})
-    try:
-        await outside.store.put_async(f"{_folder(work.tenant_id)}/{erasure.id.hex}.json", signed, mode="create")
-    except AlreadyExistsError:
-        # It was put, and then the transaction failed: what is outside counts.
-        return
+    await outside.keep(f"{_folder(work.tenant_id)}/{erasure.id.hex}.json", stated)
 
 
 async def noted(work: Work) -> list[Noted]:

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, Index, LargeBinary, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 from cityloom.core.sealed import SEALED
+from cityloom.core.subjects import contents_of
 
 RHYTHMS = ("DAILY", "WEEKLY", "MONTHLY")
 FREQUENCIES = ("ONCE", "DAILY", "WEEKLY", "MONTHLY", "QUARTERLY", "YEARLY")
@@ -106,12 +107,7 @@ class ReportSnapshotContent(TenantTable, Base):
     """A snapshot tells of a row that somebody's erasure can destroy; `id` is the snapshot's."""
 
     __tablename__ = "report_snapshot_contents"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "id"], ["report_snapshots.tenant_id", "report_snapshots.id"], ondelete="CASCADE"
-        ),
-        Index(None, "tenant_id", "row_id"),
-    )
+    __table_args__ = contents_of("report_snapshots")
 
     row_id: Mapped[UUID] = mapped_column(primary_key=True)
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
-    ForeignKeyConstraint,
     Index,
     LargeBinary,
     SmallInteger,
@@ -21,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 from cityloom.core.sealed import SEALED
+from cityloom.core.subjects import contents_of
 
 STATES = ("ACTIVE", "PAUSED", "CLOSED")
 PAUSES = ("OWNER", "GONE")
@@ -209,12 +209,7 @@ class WebhookDeliveryContent(TenantTable, Base):
     """
 
     __tablename__ = "webhook_delivery_contents"
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant_id", "id"], ["webhook_deliveries.tenant_id", "webhook_deliveries.id"], ondelete="CASCADE"
-        ),
-        Index(None, "tenant_id", "row_id"),
-    )
+    __table_args__ = contents_of("webhook_deliveries")
 
     row_id: Mapped[UUID] = mapped_column(primary_key=True)
 
