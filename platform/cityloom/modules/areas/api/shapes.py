@@ -94,7 +94,9 @@ def above(area: type[m.Area], other: type[m.Area]) -> ColumnElement[bool]:
     labels = func.string_to_array(func.left(area.path, -1), ".", type_=ARRAY(String(collation="C")))
     depth = func.generate_series(1, area.depth).table_valued("n").render_derived()
     prefix = func.array_to_string(func.trim_array(labels, area.depth + 1 - depth.c.n), ".", type_=String(collation="C"))
-    return other.path.in_(select(prefix + literal(".", String(collation="C"))).select_from(depth))
+    # An array, not a join: how many paths there are the planner does not know, and reads all areas to join them.
+    paths = select(prefix + literal(".", String(collation="C"))).select_from(depth).scalar_subquery()
+    return other.path == func.any(func.array(paths))
 
 
 def covers(area: type[m.Area], longitude: ColumnElement[float], latitude: ColumnElement[float]) -> ColumnElement[bool]:
