@@ -50,7 +50,15 @@ LANGUAGE sql STABLE AS $$
 $$;
 GRANT EXECUTE ON FUNCTION public.dwellings_residents TO cityloom_app;
 -- PostGraphile calls `id` rowId as well.
-COMMENT ON COLUMN public.custom_values.row_id IS '@name thing_row_id'
+DO $$
+DECLARE found regclass;
+BEGIN
+  FOR found IN SELECT attrelid FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+    WHERE attname = 'row_id' AND relkind = 'r' AND relnamespace = 'public'::regnamespace
+  LOOP
+    EXECUTE format('COMMENT ON COLUMN %s.row_id IS %L', found, '@name thing_row_id');
+  END LOOP;
+END $$
 """
 POINT = "query Point($id: ID!) { node(id: $id) { ... on Resident { id name birthYear } } }"
 POINT_PLAIN = "query Point($id: ID!) { node(id: $id) { id name birthYear } }"
