@@ -161,6 +161,7 @@ async def large(server: TestServer, tmp_path_factory: pytest.TempPathFactory) ->
             for table in sorted(tables, key=lambda t: t.name):
                 await _fill(admin, table, tenant)
             await admin.execute(ANSWERED)
+            await admin.execute(TAGGED.format(tenant=tenant))
             await admin.execute("VACUUM ANALYZE")
         finally:
             await admin.close()
@@ -302,6 +303,13 @@ ANSWERED = """
       FROM (SELECT DISTINCT ON (tenant_id, thing) * FROM custom_fields ORDER BY tenant_id, thing, id) AS first
     ) AS f WHERE f.tenant_id = v.tenant_id AND f.number = v.position / 6 % 6
 """
+#: A tag that a quarter of the residents have, and one that three have.
+TAGGED = """
+    UPDATE resident_tags SET code = 'common', sensitivity = 'OPEN', ended_at = NULL, ending = NULL
+      WHERE get_byte(uuid_send(id), 0) < 64;
+    UPDATE resident_tags SET code = 'rare' WHERE id IN (
+      SELECT id FROM resident_tags WHERE tenant_id = '{tenant}' AND code = 'common' LIMIT 3)
+"""
 A_FIELD = "SELECT id, code FROM custom_fields WHERE tenant_id = $1 AND thing = $2 ORDER BY id LIMIT 1"
 
 
@@ -395,6 +403,18 @@ async def test_every_ordering_reads_no_more_than_its_page(large: Large, given: R
                 most += ROWS // 20  # those rows of another table that say which are in the area
             found += _findings(f"{page} {order}", plan, most)
     assert not found, "\n".join(["indexes are missing:", *found])
+
+
+@pytest.mark.parametrize("order", ["NAME", "RECORDED", "BIRTH_YEAR"])
+@pytest.mark.parametrize(("codes", "found"), [(["common"], 20), (["rare"], 3), (["rare", "none"], 3), (["none"], 0)])
+async def test_holders_of_a_tag_are_found_however_many_there_are(
+    large: Large, codes: list[str], found: int, order: str
+) -> None:
+    text = f"""{{ residents(first: 20, where: {{hasTag: {orjson.dumps(codes).decode()}}}, orderBy: {{by: {order}}}) {{
+        nodes {{ id }} }} }}"""
+    _sql, plan = await large.plan(text, _callers(large.tenant)["whole city"])
+    assert not _findings(f"{codes} by {order}", plan, 20 + SPARE)
+    assert max(scan["Actual Rows"] * scan["Actual Loops"] for scan in _scans(plan)) >= found
 
 
 @pytest.mark.parametrize("field", ["dwellings", "households", "residents"])

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 GRIDS = ("s1c1g1", "s1c1g2", "s1c2g1", "s2c1g1", "s2c1")
 _ASSIGN = text(
     "INSERT INTO resident_tags"
-    " (tenant_id, id, tag_id, resident_id, sensitivity, source, valid_from, area_id, area_path)"
-    " SELECT r.tenant_id, gen_random_uuid(), t.id, r.id, t.sensitivity, :source, current_date, r.area_id, r.area_path"
+    " (tenant_id, id, tag_id, code, resident_id, sensitivity, source, valid_from, area_id, area_path)"
+    " SELECT r.tenant_id, gen_random_uuid(), t.id, t.code, r.id, t.sensitivity, :source, current_date, r.area_id,"
+    " r.area_path"
     " FROM residents r JOIN tags t ON t.tenant_id = r.tenant_id"
     " WHERE r.tenant_id = :tenant AND hashtext(r.id::text || t.code || :salt) % 3 = 0 ON CONFLICT DO NOTHING"
 )

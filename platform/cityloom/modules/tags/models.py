@@ -35,7 +35,7 @@ class Tag(Tracked, TenantTable, Base):
     __table_args__ = (
         tenant_foreign_key("purpose_id", "privacy_purposes"),
         UniqueConstraint("tenant_id", "code"),
-        UniqueConstraint("tenant_id", "id", "sensitivity"),
+        UniqueConstraint("tenant_id", "id", "code", "sensitivity"),
         CheckConstraint("code ~ '^[a-z][a-z0-9_]{0,39}$'", name="code_formed"),
         one_of("tag_class", TAG_CLASSES),
         one_of("sensitivity", SENSITIVITIES),
@@ -81,10 +81,11 @@ class ResidentTag(AreaScoped, TenantTable, Base):
     __table_args__ = (
         area_foreign_key(),
         tenant_foreign_key("resident_id", "residents", ondelete="CASCADE"),
-        # Sensitivity is carried along, so that what may not be seen is left out within an index.
+        # Sensitivity is carried along, so that what may not be seen is left out within an index; the code, so that the
+        # planner knows how many have a tag that is asked for by it: see ops/decisions/0036.
         ForeignKeyConstraint(
-            ["tenant_id", "tag_id", "sensitivity"],
-            ["tags.tenant_id", "tags.id", "tags.sensitivity"],
+            ["tenant_id", "tag_id", "code", "sensitivity"],
+            ["tags.tenant_id", "tags.id", "tags.code", "tags.sensitivity"],
             deferrable=True,
             name="fk_resident_tags_tag",
         ),
@@ -113,6 +114,14 @@ class ResidentTag(AreaScoped, TenantTable, Base):
             postgresql_include=["sensitivity"],
         ),
         Index(
+            "ix_resident_tags_by_code",
+            "tenant_id",
+            "code",
+            "resident_id",
+            postgresql_where=_CURRENT,
+            postgresql_include=["sensitivity", "area_path"],
+        ),
+        Index(
             "ix_resident_tags_by_area",
             "tenant_id",
             "area_path",
@@ -132,6 +141,7 @@ class ResidentTag(AreaScoped, TenantTable, Base):
     )
 
     tag_id: Mapped[UUID]
+    code: Mapped[str]
     resident_id: Mapped[UUID]
     sensitivity: Mapped[str]
     source: Mapped[str]

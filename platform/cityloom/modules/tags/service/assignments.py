@@ -243,6 +243,7 @@ async def _assign(
             _end(work, before, "REPLACED", is_told=False)
         row = m.ResidentTag(
             tag_id=tag.id,
+            code=tag.code,
             resident_id=resident.id,
             sensitivity=tag.sensitivity,
             source=source,

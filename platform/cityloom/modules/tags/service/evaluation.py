@@ -7,8 +7,10 @@ tenant is named on every table, because nothing is added to statements that the 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -25,7 +27,6 @@ from cityloom.privacy.models import Consent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from uuid import UUID
 
     from sqlalchemy import ColumnElement, Executable, SQLColumnExpression
 
@@ -42,11 +43,13 @@ _TAG = _given("tag", sa.Uuid())
 _NOW = _given("now", sa.DateTime(timezone=True))
 _TODAY = _given("today", sa.Date())
 _YEAR = _given("year", sa.Integer())
+_CODE = _given("code", sa.Text())
 _SENSITIVITY = _given("sensitivity", sa.Text())
 _PURPOSE = _given("purpose", sa.Uuid())
 _HOUSEHOLDS = _given("households", sa.ARRAY(sa.Uuid()))
 _LOW, _HIGH = _given("low", sa.Text()), _given("high", sa.Text())
 _RESIDENTS = _given("residents", sa.ARRAY(sa.Uuid()))
+_NO_TAG: Final = UUID(int=0)
 
 
 #: Some ten thousand residents: a grid has a few hundred.
@@ -93,8 +96,8 @@ async def apply_rule(
     work: Work, tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID], touched: Touched
 ) -> list[Change]:
     """Make the tags of the touched what the rule says; what a person or an import assigned is left alone."""
-    statement = Prepared(lambda: _difference(tag, condition, tag_ids, is_whole=False))
-    rows = await statement.rows(work, **_arguments(work, tag), **touched.arguments)
+    statement = _differing(condition, needs_consent=tag.needs_consent, is_whole=False)
+    rows = await statement.rows(work, **_arguments(work, tag, condition, tag_ids), **touched.arguments)
     return [Change(row["id"], row["resident_id"], row["area_path"], row["is_assigned"]) for row in rows]
 
 
@@ -106,10 +109,11 @@ async def apply_rule_to_all(
     A statement over a whole city would be planned by statistics that know nothing of what the one before has written,
     and one over ten million residents would be stopped: a slice is some ten thousand, whatever the city.
     """
-    statement = Prepared(lambda: _difference(tag, condition, tag_ids, is_whole=True))
+    statement = _differing(condition, needs_consent=tag.needs_consent, is_whole=True)
+    arguments = _arguments(work, tag, condition, tag_ids)
     assigned = withdrawn = 0
     for low, high in slices:
-        row = await statement.row(work, **_arguments(work, tag), low=low, high=high)
+        row = await statement.row(work, **arguments, low=low, high=high)
         assigned, withdrawn = assigned + row["assigned"], withdrawn + row["withdrawn"]
     return assigned, withdrawn
 
@@ -123,19 +127,35 @@ async def slices_of(work: Work) -> list[tuple[str, str]]:
 
 async def count_rule(work: Work, tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> Counts:
     """What applying the rule to everybody would come to, without doing it."""
-    everywhere = {"low": EVERYWHERE[0], "high": EVERYWHERE[1]}
-    row = await Prepared(lambda: _count(tag, condition, tag_ids)).row(work, **_arguments(work, tag), **everywhere)
+    statement = Prepared(lambda: _count(condition, needs_consent=tag.needs_consent))
+    low, high = EVERYWHERE
+    row = await statement.row(work, **_arguments(work, tag, condition, tag_ids), low=low, high=high)
     return Counts(int(row["assigned"]), int(row["withdrawn"]), int(row["kept"]))
 
 
-def _arguments(work: Work, tag: m.Tag) -> dict[str, Any]:
+def _arguments(work: Work, tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> dict[str, Any]:
     today = civil_day(work.now())
-    found = {"tag": tag.id, "sensitivity": tag.sensitivity, "now": work.now(), "today": today, "year": today.year}
-    return found | ({"purpose": tag.purpose_id} if tag.needs_consent else {})
+    return {
+        "tag": tag.id,
+        "code": tag.code,
+        "sensitivity": tag.sensitivity,
+        "purpose": tag.purpose_id,
+        "now": work.now(),
+        "today": today,
+        "year": today.year,
+        # A tag that the catalogue does not have is one that nobody has.
+        **{f"tag_{code}": tag_ids.get(code, _NO_TAG) for code in rules.codes_in(condition)},
+    }
 
 
-def _difference(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_whole: bool) -> Executable:
-    due = _due(tag, condition, tag_ids, is_whole=is_whole)
+@lru_cache(maxsize=1_024)
+def _differing(condition: rules.Condition, *, needs_consent: bool, is_whole: bool) -> Prepared:
+    """Made once for all cities with the same condition: putting a statement together takes longer than a small one."""
+    return Prepared(lambda: _difference(condition, needs_consent=needs_consent, is_whole=is_whole))
+
+
+def _difference(condition: rules.Condition, *, needs_consent: bool, is_whole: bool) -> Executable:
+    due = _due(condition, needs_consent=needs_consent, is_whole=is_whole)
     gone = [
         m.ResidentTag.tenant_id == _TENANT,
         m.ResidentTag.tag_id == _TAG,
@@ -158,11 +178,12 @@ def _difference(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UU
         _TENANT,
         _new_id(),
         _TAG,
+        _CODE,
         due.c.id,
         _SENSITIVITY,
         sa.literal("RULE"),
         _TODAY,
-        sa.true() if tag.needs_consent else sa.false(),
+        sa.true() if needs_consent else sa.false(),
         _NOW,
         due.c.area_id,
         due.c.area_path,
@@ -171,6 +192,7 @@ def _difference(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UU
         "tenant_id",
         "id",
         "tag_id",
+        "code",
         "resident_id",
         "sensitivity",
         "source",
@@ -201,8 +223,8 @@ def _difference(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UU
     )
 
 
-def _count(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID]) -> Executable:
-    due = _due(tag, condition, tag_ids, is_whole=True)
+def _count(condition: rules.Condition, *, needs_consent: bool) -> Executable:
+    due = _due(condition, needs_consent=needs_consent, is_whole=True)
     row = aliased(m.ResidentTag)
     current = (
         sa.select(row.resident_id, row.source)
@@ -219,15 +241,15 @@ def _count(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID]) 
     )
 
 
-def _due(tag: m.Tag, condition: rules.Condition, tag_ids: Mapping[str, UUID], *, is_whole: bool) -> sa.CTE:
+def _due(condition: rules.Condition, *, needs_consent: bool, is_whole: bool) -> sa.CTE:
     """Who lives here and fulfils the condition, and consents where the tag needs it."""
     person = aliased(Resident)
     where = [
         person.tenant_id == _TENANT,
         person.status == "LIVING",
-        _holds(condition, person, tag_ids, is_whole=is_whole),
+        _holds(condition, person, is_whole=is_whole),
     ]
-    if tag.needs_consent:
+    if needs_consent:
         where.append(_consents(person))
     where.append(_is_inside(person.area_path) if is_whole else _is_touched(person))
     return sa.select(person.id, person.area_id, person.area_path).where(*where).cte("due")
@@ -252,17 +274,15 @@ def _is_touched(person: type[Resident]) -> ColumnElement[bool]:
     return sa.or_(person.household_id == sa.func.any(_HOUSEHOLDS), person.id == sa.func.any(_RESIDENTS))
 
 
-def _holds(
-    condition: rules.Condition, person: type[Resident], tag_ids: Mapping[str, UUID], *, is_whole: bool
-) -> ColumnElement[bool]:
+def _holds(condition: rules.Condition, person: type[Resident], *, is_whole: bool) -> ColumnElement[bool]:
     """Whether a person fulfils a condition: true or false, never null."""
     match condition:
         case rules.Everything(parts):
-            return sa.and_(*(_holds(part, person, tag_ids, is_whole=is_whole) for part in parts))
+            return sa.and_(*(_holds(part, person, is_whole=is_whole) for part in parts))
         case rules.Something(parts):
-            return sa.or_(*(_holds(part, person, tag_ids, is_whole=is_whole) for part in parts))
+            return sa.or_(*(_holds(part, person, is_whole=is_whole) for part in parts))
         case rules.Otherwise(part):
-            return sa.not_(_holds(part, person, tag_ids, is_whole=is_whole))
+            return sa.not_(_holds(part, person, is_whole=is_whole))
         case rules.Number("age", least, most):
             return _age(person, least, most)
         case rules.Number(_, least, most):
@@ -270,11 +290,10 @@ def _holds(
         case rules.Word(fact, words):
             return _word(fact, words, person)
         case rules.HasTag(codes):
-            known = [sa.literal(tag_ids[code], sa.Uuid()) for code in codes if code in tag_ids]
-            return _has(person.id, *known, is_whole=is_whole)
+            return _has(person.id, *(_given(f"tag_{code}", sa.Uuid()) for code in codes), is_whole=is_whole)
         case rules.Cohabitants(which, part):
             other = aliased(Resident)
-            held = _holds(part, other, tag_ids, is_whole=is_whole)
+            held = _holds(part, other, is_whole=is_whole)
             found = _some(_lives_with(person, other), sa.not_(held) if which == "every" else held)
             return found if which == "some" else sa.not_(found)
 
