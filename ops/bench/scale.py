@@ -29,6 +29,8 @@ from cityloom.app import platform
 from cityloom.core.database import asyncpg_arguments
 from cityloom.core.ids import encode_id
 from cityloom.core.migrations import migrate
+from cityloom.installed import modules
+from cityloom.jobs.service import needed
 from cityloom.serving import DATABASE_VARIABLE
 
 if TYPE_CHECKING:
@@ -42,8 +44,9 @@ if TYPE_CHECKING:
 AMONG, ALONE = "among all counties", "alone"
 #: Times that one answer may take among all the others, over what it takes alone.
 TARGET = 1.1
-#: How long a worker that was just started has things to catch up with, and how long it is watched at rest (seconds).
-SETTLING, RESTING = 90.0, 60.0
+#: Seconds between looks at whether the worker has caught up with new cities, how long that may take, and how long both
+#: are watched at rest.
+LOOK, PATIENCE, RESTING = 10.0, 1_800.0, 60.0
 _POINTS = 500
 
 
@@ -208,7 +211,7 @@ async def at_rest(settings: Settings, admin_url: str, postmaster: int | None) ->
         _process(settings, admin_url, "-m", "cityloom", "worker") as worker,
     ):
         pids = {"server": server, "worker": worker}
-        await asyncio.sleep(SETTLING)
+        catching_up = await _caught_up(settings, admin_url)
         before = {name: Cpu(pid, postmaster) for name, pid in pids.items()}
         await asyncio.sleep(RESTING)
         spent = {name: cpu.spent() for name, cpu in before.items()}
@@ -219,7 +222,18 @@ async def at_rest(settings: Settings, admin_url: str, postmaster: int | None) ->
     database = spent["worker"][1]
     if database is not None:
         found["database"] = {"cpu_percent": round(database / RESTING * 100, 2)}
-    return found
+    return {"catching up": {"seconds": round(catching_up)}, **found}
+
+
+async def _caught_up(settings: Settings, admin_url: str) -> float:
+    """Wait until no job waits in any city: all of them are new at once, which no day after that is like."""
+    began = time.perf_counter()
+    async with platform(settings, admin_url) as opened, asyncio.timeout(PATIENCE):
+        jobs = [(module, job) for module in modules() for job in module.jobs]
+        cities = [overview.tenant.id for overview in await opened.tenants.overviews()]
+        while any(ids for _, ids in await needed(opened.works, jobs, cities, opened.works.clock.now())):  # noqa: ASYNC110 - of another process
+            await asyncio.sleep(LOOK)
+    return time.perf_counter() - began
 
 
 def _memory(pid: int) -> float:
