@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import asdict
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +36,7 @@ from cityloom.modules.registry.api.shapes import (
     Household,
     Resident,
     has_all,
+    lacks_any,
     note_identity,
     note_phone,
 )
@@ -64,8 +67,10 @@ _WANTED = b.Derived(
     {
         "identity": ARRAY(LargeBinary),
         "phone": ARRAY(LargeBinary),
-        "name": ARRAY(Text),
+        "name_among_many": ARRAY(Text),
+        "name_among_few": ARRAY(Text),
         "place": ARRAY(Text),
+        "telling": ARRAY(Text),
         "units": ARRAY(Text),
         "number": ARRAY(Text),
         "door": ARRAY(Text),
@@ -83,11 +88,15 @@ def _found(
     by_number, by_phone, by_name = (aliased(m.Resident) for _ in range(3))
     in_building, behind_door = aliased(m.Dwelling), aliased(m.Dwelling)
     has_number = or_(wanted.number.is_(None), in_building.number == func.any(wanted.number))
+    called = _having_all(m.BuildingToken, wanted.telling).subquery()
+    buildings = select(called.c.id).where(~lacks_any(m.BuildingToken, called.c.id, wanted.place))
+    is_in_building = in_building.building_id == _any_of(buildings)
     ways = (
         select(by_number.id).where(by_number.identity_index == func.any(wanted.identity)),
         select(by_phone.id).where(by_phone.phone_index == func.any(wanted.phone)),
-        select(by_name.id).where(has_all(m.ResidentNameToken, by_name.id, wanted.name)),
-        _behind(in_building, wanted, has_number & has_all(m.BuildingToken, in_building.building_id, wanted.place)),
+        _having_all(m.ResidentNameToken, wanted.name_among_many),
+        select(by_name.id).where(has_all(m.ResidentNameToken, by_name.id, wanted.name_among_few)),
+        _behind(in_building, wanted, has_number & is_in_building),
         _behind(behind_door, wanted, behind_door.number == func.any(wanted.door)),
     )
     # An array, not a join: however many the ways are thought to find, a page reads no further than it goes.
@@ -96,6 +105,13 @@ def _found(
 
 def _any_of(found: SelectBase) -> ColumnElement[Any]:
     return func.any(func.array(found.scalar_subquery(), type_=ARRAY(Uuid())))
+
+
+def _having_all(model: type[m.ResidentNameToken | m.BuildingToken], tokens: ColumnElement[Any]) -> Select[Any]:
+    """The ids of whatever has all of the tokens, by the index of tokens alone."""
+    token = aliased(model)
+    found = select(token.id).where(token.token == func.any(tokens)).group_by(token.id)
+    return found.having(func.count() == func.cardinality(tokens))
 
 
 def _behind(dwelling: type[m.Dwelling], wanted: SimpleNamespace, is_door: ColumnElement[bool]) -> Select[Any]:
@@ -117,7 +133,21 @@ async def _recognised(given: dict[str, Any], principal: Principal, services: dic
         await note_identity(wanted.identity, principal, services)
     if wanted.phone is not None:
         await note_phone(wanted.phone, principal, services)
-    return {**given, "wanted": wanted}
+    # Who sees nearly everybody need not look at anybody to find who has the name; who sees few looks at those.
+    way = "name_among_many" if given["area"] is None and _sees_a_city(principal) else "name_among_few"
+    name = {"name_among_many": None, "name_among_few": None} | {way: wanted.name}
+    return {**given, "wanted": SimpleNamespace(**asdict(wanted), **name, telling=_telling(wanted.place))}
+
+
+def _telling(place: list[str] | None) -> list[str] | None:
+    """The tokens by which buildings are found: those with a digit, where there are any; every other one is a 号楼."""
+    return place and ([token for token in place if re.search(r"\d", token)] or place)
+
+
+def _sees_a_city(principal: Principal) -> bool:
+    """Whether the caller may see the residents of a whole city: what is below its top, whose path has one label."""
+    scope = principal.rights.scope("registry.resident.read")
+    return scope is not None and (scope.everywhere or any(low.count(".") <= 1 for low, _ in scope.areas))
 
 
 @b.query(module="registry")

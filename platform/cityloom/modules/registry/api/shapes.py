@@ -42,13 +42,17 @@ VERSION = "Counts changes: send it with a change, which is then refused if someb
 
 def has_all(model: type[Token], row_id: SQLColumnExpression[Any], tokens: ColumnElement[Any]) -> ColumnElement[bool]:
     """Whether a row has all tokens. The first one finds rows; all are looked up of each that is found."""
-    token, other = aliased(model), aliased(model)
-    wanted = func.unnest(tokens).table_valued("token").render_derived()
-    lacking = exists().where(~exists().where(other.id == row_id, other.token == wanted.c.token)).select_from(wanted)
+    token = aliased(model)
     # In brackets: `$1::text[][1]` would be another type.
     first: ColumnElement[str] = Grouping(cast(tokens, ARRAY(Text)))[1]
-    found = select(token.id).where(token.token == first)
-    return row_id.in_(found) & ~lacking
+    return row_id.in_(select(token.id).where(token.token == first)) & ~lacks_any(model, row_id, tokens)
+
+
+def lacks_any(model: type[Token], row_id: SQLColumnExpression[Any], tokens: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether a row has not all tokens, looked up one by one."""
+    other = aliased(model)
+    wanted = func.unnest(tokens).table_valued("token").render_derived()
+    return exists().where(~exists().where(other.id == row_id, other.token == wanted.c.token)).select_from(wanted)
 
 
 def name_search(model: type[Token]) -> b.Match:
