@@ -12,7 +12,7 @@ import asyncpg
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
 
-from cityloom.core.database import SET_CONTEXT, TenantSession
+from cityloom.core.database import TenantSession
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -58,8 +58,9 @@ def _beginning(context: Context) -> str:
     if not (_UUID.fullmatch(tenant) and _BOUND.fullmatch(low) and _BOUND.fullmatch(high)):
         message = f"no context: {context}"
         raise ValueError(message)
-    setting = SET_CONTEXT.format(tenant=f"'{tenant}'", low=f"'{low}'", high=f"'{high}'")
-    return f"BEGIN; SELECT {setting}"
+    # As `SET_CONTEXT` does, but nothing has to be planned.
+    settings = {"tenant_id": tenant, "area_lo": low, "area_hi": high}
+    return "; ".join(["BEGIN", *(f"SET LOCAL app.{name} = '{value}'" for name, value in settings.items())])
 
 
 class Transaction:

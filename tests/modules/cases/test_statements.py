@@ -37,7 +37,7 @@ async def test_a_mutation_is_six_round_trips(office: Office, front: Front) -> No
         before, begin, claim, read, write, payload, commit, after = await _sent(work, found)
     assert (before, commit) == ("COMMIT", "COMMIT")
     assert after == begin
-    assert begin.startswith("BEGIN; SELECT set_config(")
+    assert begin.startswith("BEGIN; SET LOCAL app.tenant_id = ")
     assert claim.startswith("INSERT INTO idempotency_records")
     assert "FOR UPDATE" in read
     assert "UPDATE idempotency_records" in write
