@@ -42,9 +42,7 @@ _COUNT: Final = (
     f"SELECT outcome, true AS is_end, count(*) AS n FROM registry_staged_{{table}} AS s WHERE {MINE} "  # noqa: S608 - constants of ours
     "GROUP BY outcome"
 )
-_CHANGED: Final = (
-    f"SELECT count(*) AS n FROM registry_staged_{{table}} AS s WHERE {MINE} AND s.outcome = 'CHANGED'"  # noqa: S608 - constants of ours
-)
+_CHANGED: Final = f"SELECT count(*) AS n FROM registry_staged_{{table}} AS s WHERE {MINE} AND s.outcome = 'CHANGED'"  # noqa: S608 - constants of ours
 
 
 @dataclass(slots=True)
