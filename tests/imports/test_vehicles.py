@@ -147,7 +147,10 @@ async def test_rows_are_refused_with_reasons_and_then_nothing_is_taken_over(stre
 
 async def test_duplicates_are_found_in_the_file_and_vehicles_stay_whose_they_are(street: Street) -> None:
     desk, car = street.desk, plate()
-    rows = [[car, "轿车", street.here.identity, "", "", ""], [f"{car[:2]} {car[2:]}", "货车", "", street.company, "", ""]]
+    rows = [
+        [car, "轿车", street.here.identity, "", "", ""],
+        [f"{car[:2]} {car[2:]}", "货车", "", street.company, "", ""],
+    ]
     shown = await desk.check(await send(desk, rows))
     assert (counts(shown), codes(shown)) == ((1, 0, 0, 1, 0), [(3, "plate", "STATED_TWICE")])
     assert counts(await desk.check(await send(desk, rows), rule="UPDATE")) == (1, 0, 0, 0, 1)
@@ -184,7 +187,11 @@ async def test_the_importers_rights_hold(street: Street) -> None:
 
 async def test_the_citys_own_fields_come_with_them(street: Street) -> None:
     desk = street.desk
-    fields = (("brand", "品牌", "PLAIN", False), ("colour", "颜色", "PLAIN", True), ("vin", "车架号", "RESTRICTED", False))
+    fields = (
+        ("brand", "品牌", "PLAIN", False),
+        ("colour", "颜色", "PLAIN", True),
+        ("vin", "车架号", "RESTRICTED", False),
+    )
     for code, title, sensitivity, is_required in fields:
         given = {"thing": "VEHICLE", "code": code, "titleZh": title, "titleEn": code, "kind": "TEXT"}
         given |= {"sensitivity": sensitivity, "isRequired": is_required}

@@ -2,7 +2,8 @@
 
 They are unlogged: what is in them follows from the sealed chunks, so a crash of the database costs only the time to
 stage again. Nothing refers to them and they refer to nothing, for the same reason. Protected values are sealed as in
-the registry itself.
+the registry itself. Blind indexes without an envelope beside them are those of one key: rows of an import are staged
+under one, and again under another.
 """
 
 from __future__ import annotations
