@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from cityloom.core import logs, telemetry
 from cityloom.core.database import asyncpg_arguments
 from cityloom.core.ids import decode_id, encode_id, new_id
-from cityloom.demo.papers import identity_number, phone_number
+from cityloom.demo.papers import identity_number, phone_number, plate_number
 from cityloom.events.sequencer import Sequencer
 from cityloom.modules.registry import models as registry
 from cityloom.modules.registry import people
@@ -257,7 +257,7 @@ async def bring(opened: Platform, twin: Twin) -> list[dict[str, Any]]:
         ("registry", headers, [row(MANY + 10, phone(MANY + 11) * 50, mixed_up=True)]),
         ("vehicles", ["车牌", "车主身份证号", "车辆类型"], [[identity(MANY + 12), phone(MANY + 13), phone(MANY + 14)]]),
         ("vehicles", ["车牌", "车主身份证号", "车辆类型"],
-         [["京I00001", identity(0), "轿车"], ["京I00002", identity(MANY + 15), "轿车"]]),
+         [[plate_number(FIRST), identity(0), "轿车"], [plate_number(FIRST + 1), identity(MANY + 15), "轿车"]]),
     ]  # fmt: skip
     shown = []
     for target, titles, rows in sheets:
