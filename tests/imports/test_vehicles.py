@@ -193,7 +193,7 @@ async def test_the_citys_own_fields_come_with_them(street: Street) -> None:
         ("vin", "车架号", "RESTRICTED", False),
     )
     for code, title, sensitivity, is_required in fields:
-        given = {"thing": "VEHICLE", "code": code, "titleZh": title, "titleEn": code, "kind": "TEXT"}
+        given: dict[str, Any] = {"thing": "VEHICLE", "code": code, "titleZh": title, "titleEn": code, "kind": "TEXT"}
         given |= {"sensitivity": sensitivity, "isRequired": is_required}
         await desk.city.make("customFieldDefine", given, "CustomField")
     headers, one, two = [*SHEET[:3], "品牌", "车辆颜色", "车架号"], plate(), plate()
