@@ -80,14 +80,7 @@ class OwnField:
     @property
     def column(self) -> str:
         """The column's name."""
-        return f"custom.{self.row.thing.lower()}.{self.row.code}"
-
-    def described(self) -> Column:
-        """The column, known by code and titles, alone or behind what the thing is called."""
-        row, (name, thing) = self.row, _NAMED[self.row.thing]
-        titles = row.title_zh, row.title_en, row.code
-        synonyms = (row.code, *(f"{before}{title}" for before in (thing.zh, thing.en) for title in titles))
-        return Column(self.column, Text(row.title_zh, row.title_en), synonyms, ((name,),), is_own=True)
+        return _name_of(self.row)
 
     def answer(self, cell: str) -> Answer:
         """What a cell answers; refuses (`AnswersWrong`, `CellNoNumber`, `CellNoDate`, `CellWordUnknown`)."""
@@ -122,16 +115,31 @@ class OwnField:
 
 async def own_fields(work: Work, things: Sequence[str]) -> tuple[OwnField, ...]:
     """The fields that these things have now and the caller may write, in their order."""
-    rows = [one for thing in things for one in await custom.fields_of(work, thing) if custom.may(work, one)]
     keys = await keys_of(work)
-    return tuple(OwnField(one, custom.question_of(one), keys) for one in rows)
+    return tuple(OwnField(row, custom.question_of(row), keys) for row in await _writable(work, things))
 
 
 async def own_columns(work: Work, things: Sequence[str]) -> tuple[Column, ...]:
     """The columns of those, for who may read what fields there are."""
     if work.rights.scope(_READ) is None:
         return ()
-    return tuple(one.described() for one in await own_fields(work, things))
+    return tuple(_described(row) for row in await _writable(work, things))
+
+
+async def _writable(work: Work, things: Sequence[str]) -> list[registry.CustomField]:
+    return [row for thing in things for row in await custom.fields_of(work, thing) if custom.may(work, row)]
+
+
+def _name_of(row: registry.CustomField) -> str:
+    return f"custom.{row.thing.lower()}.{row.code}"
+
+
+def _described(row: registry.CustomField) -> Column:
+    """The column, known by code and titles, alone or behind what the thing is called."""
+    name, thing = _NAMED[row.thing]
+    titles = row.title_zh, row.title_en, row.code
+    synonyms = (row.code, *(f"{before}{title}" for before in (thing.zh, thing.en) for title in titles))
+    return Column(_name_of(row), Text(row.title_zh, row.title_en), synonyms, ((name,),), is_own=True)
 
 
 _INSERT: Final = insert_text(
