@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from cityloom.audit.models import AuditRecord
 from cityloom.core.database import Base
 from cityloom.demo.papers import credit_code, identity_number, plate_number
+from cityloom.events.models import OutboxRecord
 from cityloom.modules.registry.imports.vehicles import VEHICLES
 from cityloom.tenancy.system import system_principal
 from cityloom.testing.imports import GRID, HEADERS, NEAR, Desk, Made, codes, counts, somebody, text_of, wide
@@ -230,3 +232,21 @@ async def test_what_is_staged_is_sealed_and_staged_again_after_a_crash(street: S
     done = await desk.apply(id_)
     assert (done["state"], counts(done)) == ("COMPLETED", (1, 0, 0, 0, 0))
     assert len(await found(desk, car)) == 1
+
+
+async def test_who_is_recorded_after_the_check_has_the_vehicle(street: Street) -> None:
+    desk, car, late = street.desk, plate(), somebody()
+    id_ = await send(desk, [[car, "轿车", late.identity, "黑"]], [*SHEET[:3], "颜色"])
+    assert codes(await desk.check(id_)) == [(2, "owner_identity_number", "HOLDER_UNKNOWN")]
+    row = wide(late, at="9")
+    assert (await desk.apply(await desk.upload(text_of(HEADERS, [row]).encode())))["state"] == "COMPLETED"
+    done = await desk.apply(id_)
+    assert (done["state"], counts(done), codes(done)) == ("COMPLETED", (1, 0, 0, 0, 0), [])
+    assert (await found(desk, car))[0]["resident"] == {"name": late.name}
+    # One event and one entry tell of all rows, and neither of what is in them.
+    async with desk.opened.works.begin(system_principal(desk.city.id)) as work:
+        mine = OutboxRecord.subject_id == desk.row_id(id_), OutboxRecord.type == "imports.import.completed.v1"
+        event = (await work.session.scalars(select(OutboxRecord).where(*mine))).one()
+        assert (event.facts["target"], event.facts["rowsNew"]) == ("vehicles", 1)
+        noted = AuditRecord.object_id == desk.row_id(id_), AuditRecord.action == "imports.import.complete"
+        assert (await work.session.scalars(select(AuditRecord.id).where(*noted))).one()
