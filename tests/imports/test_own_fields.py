@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import select
 
+from cityloom.core.database import Base
+from cityloom.core.rls import kind
 from cityloom.imports.targets import Column, recognise
 from cityloom.modules.registry import models as registry
+from cityloom.modules.registry.imports import models as m
 from cityloom.tenancy.system import system_principal
 from cityloom.testing.imports import GRID, HEADERS, Desk, codes, counts, somebody, text_of, wide
+from cityloom.testing.sheets import workbook
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +37,8 @@ ANSWERS = """query ($n: String!) { households(first: 1, where: {number: {eq: $n}
 @pytest.fixture(scope="module")
 async def asking(desk: Desk) -> Desk:
     """A city that asks for something of its own."""
-    for thing, code, title, kind, choices in FIELDS:
-        given = {"thing": thing, "code": code, "titleZh": title, "titleEn": f"Own {code}", "kind": kind}
+    for thing, code, title, sort, choices in FIELDS:
+        given = {"thing": thing, "code": code, "titleZh": title, "titleEn": f"Own {code}", "kind": sort}
         await desk.city.make("customFieldDefine", {**given, "choices": choices}, "CustomField")
     return desk
 
@@ -157,19 +161,125 @@ async def test_what_must_be_answered_is_asked_of_what_is_new(asking: Desk) -> No
         assert await work.session.scalar(query.where(registry.CustomValue.word == "李")) is None
 
 
-async def test_restricted_fields_are_no_columns(asking: Desk) -> None:
-    given = {"thing": "ORGANISATION", "code": "risk", "titleZh": "风险等级", "titleEn": "Risk", "kind": "TEXT"}
-    await asking.city.make("customFieldDefine", {**given, "sensitivity": "RESTRICTED"}, "CustomField")
-    sheet = text_of(["单位名称", "网格编码", "风险等级"], [["平安店", GRID, "低"]]).encode()
+HIDDEN: tuple[tuple[str, str, str, str, list[str]], ...] = (
+    ("RESIDENT", "kin", "紧急联系人", "TEXT", []),
+    ("RESIDENT", "ill_since", "患病日期", "DAY", []),
+    ("BUILDING", "risks", "隐患", "CHOICES", ["燃气", "消防", "结构"]),
+    ("BUILDING", "debt", "欠费", "NUMBER", []),
+    ("ORGANISATION", "watched", "重点监管", "YES_NO", []),
+)
+SEALED = ("紧急联系人", "患病日期", "隐患", "欠费")
+SEEN = """query ($n: String!) { households(first: 1, where: {number: {eq: $n}}) { nodes {
+  dwelling { building { customRestricted version } } residents(first: 9) { nodes { name customRestricted } } } } }"""
+
+
+@pytest.fixture(scope="module")
+async def hiding(desk: Desk) -> Desk:
+    """A city that asks for something that few may know."""
+    for thing, code, title, sort, choices in HIDDEN:
+        given = {"thing": thing, "code": code, "titleZh": title, "titleEn": f"Hidden {code}", "kind": sort}
+        await desk.city.make(
+            "customFieldDefine", {**given, "choices": choices, "sensitivity": "RESTRICTED"}, "CustomField"
+        )
+    return desk
+
+
+async def hidden(desk: Desk, household: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the building of a household answers of that, and by name what those who live in it do."""
+    (found,) = (await desk.city.ask(desk.role, SEEN, {"n": household}))["households"]["nodes"]
+    residents = {one["name"]: one["customRestricted"] for one in found["residents"]["nodes"]}
+    return found["dwelling"]["building"], residents
+
+
+async def kept(desk: Desk) -> str:
+    """Everything that the database has of the city."""
+    async with desk.opened.works.begin(system_principal(desk.city.id)) as work:
+        tables = [table for table in Base.metadata.sorted_tables if kind(table) == "tenant"]
+        rows = [
+            (await work.session.execute(select(table).where(table.c.tenant_id == desk.city.id))).all()
+            for table in tables
+        ]
+    return repr(rows)
+
+
+async def test_restricted_fields_are_columns_for_who_may_write_them(hiding: Desk) -> None:
+    worker, person = hiding.of("street_lead"), somebody()
+    sheet = text_of([*HEADERS, "紧急联系人"], [[*wide(person, at="6"), "李雷"]]).encode()
     targets = "{ importTargets { name columns { name isOwn } } }"
-    answer = (await asking.send(sheet, "organisations")).json()
-    assert [one["column"] for one in answer["sheets"][0]["columns"]][-1] is None
-    told = {one["name"]: one["columns"] for one in (await asking.city.ask(asking.role, targets))["importTargets"]}
-    assert not [one for one in told["organisations"] if one["isOwn"]]
-    mapping = [{"header": "风险等级", "column": "custom.organisation.risk"}]
-    refused = await asking.mutate("importCheck", id=answer["id"], mapping=mapping)
-    assert refused["reason"] == "COLUMN_UNKNOWN"
-    id_ = str((await asking.send(sheet, "organisations")).json()["id"])
-    assert counts(await asking.apply(id_)) == (1, 0, 0, 0, 0)
+    for desk, column in ((hiding, "custom.resident.kin"), (worker, None)):
+        answer = (await desk.send(sheet)).json()
+        assert answer["sheets"][0]["columns"][-1]["column"] == column
+        told = {one["name"]: one["columns"] for one in (await desk.city.ask(desk.role, targets))["importTargets"]}
+        own = {one["name"] for one in told["organisations"] if one["isOwn"]}
+        assert own == ({"custom.organisation.watched"} if column else set())
+    mapping = [{"header": "紧急联系人", "column": "custom.resident.kin"}]
+    assert (await worker.mutate("importCheck", id=answer["id"], mapping=mapping))["reason"] == "COLUMN_UNKNOWN"
+    # All else of the file is theirs to import.
+    assert counts(await worker.apply(answer["id"])) == (1, 0, 0, 0, 0)
+    assert (await hidden(hiding, "H6"))[1] == {person.name: {}}
+
+
+async def test_restricted_answers_are_sealed_from_the_file_to_the_registry(hiding: Desk) -> None:
+    one, two = somebody(), somebody("FEMALE")
+    answers = ["韩梅梅13000000001", "2019-07-06", "燃气、消防", "43211234.5"]
+    first = [*wide(one, at="7"), *answers]
+    # The second sheet is another chunk: what it says otherwise of the building is noted, and what was said first holds.
+    second = [*wide(two, at="7", relation="配偶"), "", "", "燃气", ""]
+    headers = [*HEADERS, *SEALED]
+    id_ = await hiding.upload(workbook({"甲": [headers, first], "乙": [headers, second]}))
+    shown = await hiding.check(id_)
+    assert (counts(shown), codes(shown)) == ((2, 0, 0, 0, 0), [(2, "custom.building.risks", "STATED_OTHERWISE")])
+    said = (*answers[:2], "43211234")
+    assert not [secret for secret in said if secret in await kept(hiding)]
+    async with hiding.opened.works.begin(system_principal(hiding.city.id)) as work:
+        assert len((await work.session.scalars(select(m.StagedSealedAnswer))).all()) == 6
+    assert (await hiding.apply(id_))["state"] == "COMPLETED"
+    building, residents = await hidden(hiding, "H7")
+    assert building["customRestricted"] == {"risks": ["燃气", "消防"], "debt": 43211234.5}
+    assert residents == {one.name: {"kin": answers[0], "ill_since": answers[1]}, two.name: {}}
+    assert not [secret for secret in said if secret in await kept(hiding)]
+    async with hiding.opened.works.begin(system_principal(hiding.city.id)) as work:
+        assert not (await work.session.scalars(select(m.StagedSealedAnswer))).all()
+    # By the index that answers entered one by one have.
+    asked = """query ($v: String!) { residents(where: {custom: {field: "kin", eq: $v}}) { totalCount } }"""
+    assert (await hiding.city.ask(hiding.role, asked, {"v": answers[0]}))["residents"]["totalCount"] == 1
+    # The same is the same, though nothing is sealed alike twice; another answer is left, or written, by the rule.
+    assert counts(await hiding.apply(await upload(hiding, [first], SEALED))) == (0, 0, 1, 0, 0)
+    first[-4:] = ["李雷", "", "消防", ""]
+    skipped = await hiding.apply(await upload(hiding, [first], SEALED))
+    assert (counts(skipped), await hidden(hiding, "H7")) == ((0, 0, 0, 1, 0), (building, residents))
+    changed = await hiding.apply(await upload(hiding, [first], SEALED), rule="UPDATE")
+    assert counts(changed) == (0, 1, 0, 0, 0)
+    building, residents = await hidden(hiding, "H7")
+    assert building == {"customRestricted": {"risks": ["消防"], "debt": 43211234.5}, "version": 2}
+    assert residents[one.name] == {"kin": "李雷", "ill_since": answers[1]}
+
+
+async def test_restricted_answers_are_checked_and_required_as_any_and_never_repeated(hiding: Desk) -> None:
+    rows = [
+        [*wide(somebody(), at="81"), "", "去年八月", "", ""],
+        [*wide(somebody(), at="82"), "", "", "燃气、鬼怪", ""],
+        [*wide(somebody(), at="83"), "密" * 501, "", "", "很多"],
+    ]
+    id_ = await upload(hiding, rows, SEALED)
+    shown = await hiding.check(id_)
+    assert {one for one in codes(shown) if "custom" in str(one[1])} == {
+        (2, "custom.resident.ill_since", "CELL_NO_DATE"),
+        (3, "custom.building.risks", "ANSWERS_WRONG"),
+        (4, "custom.building.debt", "CELL_NO_NUMBER"),
+    }
+    told = repr(shown)
+    assert not [secret for secret in ("去年", "鬼怪", "密密", "很多") if secret in told]
+    given = {"thing": "ORGANISATION", "code": "file_no", "titleZh": "档案号", "titleEn": "File number", "kind": "TEXT"}
+    await hiding.city.make(
+        "customFieldDefine", {**given, "isRequired": True, "sensitivity": "RESTRICTED"}, "CustomField"
+    )
+    sheet = [["平安店", GRID, "是", "K-77"], ["无事店", GRID, "否", ""]]
+    file = text_of(["单位名称", "网格编码", "重点监管", "档案号"], sheet).encode()
+    id_ = str((await hiding.send(file, "organisations")).json()["id"])
+    assert codes(await hiding.check(id_)) == [(3, "custom.organisation.file_no", "ANSWERS_WRONG")]
+    done = await hiding.apply(id_, skipsRefused=True)
+    assert (done["state"], counts(done)) == ("COMPLETED", (1, 0, 0, 0, 1))
     asked = '{ organisations(first: 1, where: {search: "平安店"}) { nodes { customRestricted } } }'
-    assert (await asking.city.ask(asking.role, asked))["organisations"]["nodes"] == [{"customRestricted": {}}]
+    found = (await hiding.city.ask(hiding.role, asked))["organisations"]["nodes"]
+    assert found == [{"customRestricted": {"watched": True, "file_no": "K-77"}}]

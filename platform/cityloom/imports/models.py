@@ -32,7 +32,7 @@ class Import(TenantTable, Base):
 
     `sheets` are its tables with their headers, the columns that those stand for, and numbers of rows; `mapping` is what
     the caller says of headers.
-    Whoever holds `claim`, until `claimed_until`, works on it; `chunks_done` were staged.
+    Whoever holds `claim`, until `claimed_until`, works on it; `chunks_done` were staged, under the city's key `key_id`.
     """
 
     __tablename__ = "imports"
@@ -75,6 +75,7 @@ class Import(TenantTable, Base):
     rows_total: Mapped[int]
     rows_done: Mapped[int]
     chunks_done: Mapped[int]
+    key_id: Mapped[UUID | None]
     rows_new: Mapped[int]
     rows_changed: Mapped[int]
     rows_unchanged: Mapped[int]

@@ -61,12 +61,12 @@ WHERE tenant_id = $1 AND id = $2 AND state IN ('CHECKING', 'APPLYING') AND claim
 RETURNING id
 """
 _RENEW = """
-UPDATE imports SET claimed_until = $4, chunks_done = $5, rows_done = $6
+UPDATE imports SET claimed_until = $4, chunks_done = $5, rows_done = $6, key_id = $7
 WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND state IN ('CHECKING', 'APPLYING')
 """
-#: Its claim is over at once, and nothing counts as staged.
-_RESTART = """
-UPDATE imports SET claimed_until = $4, chunks_done = 0, rows_done = 0
+#: Its claim is over at once.
+_GIVE_BACK = """
+UPDATE imports SET claimed_until = $4
 WHERE tenant_id = $1 AND id = $2 AND claim = $3 AND state IN ('CHECKING', 'APPLYING')
 """
 #: Who ends the import holds its row: then there is nothing to renew.
@@ -195,7 +195,9 @@ async def _stage(run: _Run) -> bool:
     """Check and stage the chunks that are not staged; False where there were too many errors to go on."""
     row, total = run.row, run.row.rows_total
     async with run.works.begin(run.principal) as work:
-        if row.chunks_done and not await run.target.is_staged(work, row.id):
+        # Rows that were staged under another key have blind indexes that nothing is equal to any more.
+        is_other = row.key_id != run.keys.field_key_id
+        if row.chunks_done and (is_other or not await run.target.is_staged(work, row.id)):
             row.chunks_done = row.rows_done = 0
         if row.chunks_done == 0:
             await run.target.discard(work, row.id)
@@ -226,14 +228,14 @@ async def _stage(run: _Run) -> bool:
 
 
 async def _demand_same_keys(run: _Run) -> None:
-    """Let the import begin anew after the rotation (`working.asked_for`) where the city's keys have changed."""
+    """Let the import begin anew after the rotation (`working.asked_for`, `_stage`) where the keys have changed."""
     ring: KeyRing = run.works.services[KeyRing]
     tenant_id = run.principal.tenant_id
     if (await ring.of(tenant_id)).field_key_id == run.keys.field_key_id:
         return
     async with run.works.begin(system_principal(tenant_id)) as work:
         connection = await work.connection()
-        await connection.execute(_RESTART, tenant_id, run.row.id, run.claim, work.now())
+        await connection.execute(_GIVE_BACK, tenant_id, run.row.id, run.claim, work.now())
     raise Superseded
 
 
@@ -324,8 +326,8 @@ async def _mine(work: Work, run: _Run) -> m.Import:
 
 async def _renew(work: Work, run: _Run, chunks: int, rows: int) -> None:
     connection = await work.connection()
-    until = work.now() + CLAIM
-    done = await connection.execute(_RENEW, work.tenant_id, run.row.id, run.claim, until, chunks, rows)
+    until, key_id = work.now() + CLAIM, run.keys.field_key_id
+    done = await connection.execute(_RENEW, work.tenant_id, run.row.id, run.claim, until, chunks, rows, key_id)
     if done != "UPDATE 1":
         raise Superseded
 

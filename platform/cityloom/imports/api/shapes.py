@@ -204,7 +204,9 @@ class ImportTarget:
     name: str = strawberry.field(description="Its name: files are sent to `POST /imports/{name}`.")
     title_zh: str = strawberry.field(description="What it is called in Chinese.")
     title_en: str = strawberry.field(description="What it is called in English.")
-    columns: list[ImportColumn] = strawberry.field(description="Its columns.")
+    columns: list[ImportColumn] = strawberry.field(
+        description="Its columns; of the city's own fields those that the caller may write, restricted ones among them."
+    )
 
 
 async def _targets(info: strawberry.Info) -> list[ImportTarget]:

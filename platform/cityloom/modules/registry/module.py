@@ -37,6 +37,7 @@ from cityloom.modules.registry.events import EVENTS
 from cityloom.modules.registry.holdings import HOLDINGS, RETENTIONS
 from cityloom.modules.registry.imports.organisations import ORGANISATIONS
 from cityloom.modules.registry.imports.target import REGISTRY
+from cityloom.modules.registry.imports.vehicles import VEHICLES
 from cityloom.modules.registry.jobs import JOBS
 from cityloom.modules.registry.pack import RegistryPart
 from cityloom.modules.registry.permissions import PERMISSIONS
@@ -87,5 +88,5 @@ MODULE = Module(
     jobs=JOBS,
     holdings=HOLDINGS,
     retentions=RETENTIONS,
-    import_targets=(REGISTRY, ORGANISATIONS),
+    import_targets=(REGISTRY, ORGANISATIONS, VEHICLES),
 )

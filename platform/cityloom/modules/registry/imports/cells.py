@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from cityloom.modules.registry.imports.columns import WORDS
 from cityloom.modules.registry.imports.errors import CellNoDate, CellNoNumber, CellWordUnknown, DigitsLost
+from cityloom.modules.registry.papers import checked_credit_code
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -96,3 +97,8 @@ def digits(cell: str) -> str:
     if not cell.isdigit() and _SCIENTIFIC.fullmatch(cell):
         raise DigitsLost
     return cell
+
+
+def credit_code(cell: str) -> str:
+    """A unified social credit code; refuses (`DigitsLost`, `CreditCodeInvalid`)."""
+    return checked_credit_code(digits(cell))

@@ -82,6 +82,11 @@ COLUMNS: Final = (
     ),
 )
 _BY_NAME = {column.name: column for column in COLUMNS}
+_CREDIT_CODE = Column(
+    "credit_code",
+    Text("统一社会信用代码", "Credit code"),
+    ("信用代码", "社会信用代码", "统一信用代码", "uscc", "unified social credit code"),
+)
 #: What names an organisation; they come in sheets of their own.
 ORGANISATION: Final = "organisation_name"
 _OF_ORGANISATION = ((ORGANISATION,),)
@@ -91,12 +96,7 @@ OF_ORGANISATION: Final = (
         Text("单位名称", "Organisation"),
         ("企业名称", "法人名称", "机构名称", "商户名称", "店名", "公司名称", "字号", "name", "company"),
     ),
-    Column(
-        "credit_code",
-        Text("统一社会信用代码", "Credit code"),
-        ("信用代码", "社会信用代码", "统一信用代码", "uscc", "unified social credit code"),
-        _OF_ORGANISATION,
-    ),
+    replace(_CREDIT_CODE, needs=_OF_ORGANISATION),
     Column(
         "organisation_kind",
         Text("单位类型", "Kind"),
@@ -119,7 +119,51 @@ OF_ORGANISATION: Final = (
         _OF_ORGANISATION,
     ),
 )
-TITLES: Final = {column.name: column.title for column in (*COLUMNS, *OF_ORGANISATION)}
+#: What names a vehicle; they come in sheets of their own, too.
+PLATE, OWNER = "plate", "owner_identity_number"
+_OF_VEHICLE = ((PLATE,),)
+OF_VEHICLE: Final = (
+    Column(
+        PLATE,
+        Text("车牌号", "Number plate"),
+        ("车牌", "车牌号码", "号牌", "号牌号码", "机动车号牌", "plate number", "license plate", "licence plate"),
+    ),
+    Column(
+        "vehicle_kind",
+        Text("车辆类型", "Kind"),
+        ("车辆种类", "车辆类别", "号牌种类", "vehicle type", "vehicle kind"),
+        _OF_VEHICLE,
+    ),
+    Column(
+        OWNER,
+        Text("车主身份证号", "Owner's identity number"),
+        (
+            "车主身份证",
+            "车主身份证号码",
+            "车主证件号",
+            "车主证件号码",
+            "所有人身份证号",
+            "身份证明号码",
+            *_BY_NAME["identity_number"].synonyms,
+            "身份证号",
+            "identity number",
+            "owner id",
+        ),
+        _OF_VEHICLE,
+    ),
+    replace(
+        _CREDIT_CODE,
+        synonyms=("车主信用代码", "所属单位信用代码", *_CREDIT_CODE.synonyms),
+        needs=_OF_VEHICLE,
+    ),
+    Column(
+        "held_since",
+        Text("持有日期", "Held since"),
+        ("登记日期", "注册日期", "购车日期", "取得日期", "since"),
+        _OF_VEHICLE,
+    ),
+)
+TITLES: Final = {column.name: column.title for column in (*COLUMNS, *OF_ORGANISATION, *OF_VEHICLE)}
 
 _MEN, _WOMEN = ("男", "男性", "m", "male", "1"), ("女", "女性", "f", "female", "2")
 #: What cells say, by column and then by the word that is stored.
@@ -138,6 +182,26 @@ WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "INSTITUTION": ("机关事业单位", "事业单位", "机关", "学校", "医院", "institution"),
         "ASSOCIATION": ("社会组织", "社会团体", "社团", "协会", "民办非企业单位", "association"),
         "OTHER": ("其他", "其它", "other"),
+    },
+    "vehicle_kind": {
+        "CAR": (
+            "小型汽车",
+            "汽车",
+            "轿车",
+            "小轿车",
+            "小型轿车",
+            "小客车",
+            "小型客车",
+            "小型普通客车",
+            "小型新能源汽车",
+            "新能源汽车",
+            "私家车",
+            "car",
+        ),
+        "TRUCK": ("货车", "大型货车", "重型货车", "中型货车", "轻型货车", "卡车", "truck"),
+        "MOTORCYCLE": ("摩托车", "普通摩托车", "两轮摩托车", "轻便摩托车", "motorcycle"),
+        "ELECTRIC_BICYCLE": ("电动自行车", "电动车", "电瓶车", "非机动车", "electric bicycle", "e-bike"),
+        "OTHER": ("其他", "其它", "客车", "大型客车", "中型客车", "三轮车", "other"),
     },
     "household_kind": {
         "FAMILY": ("家庭户", "家庭", "family"),

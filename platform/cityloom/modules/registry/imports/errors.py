@@ -124,8 +124,35 @@ class LikelySameOrganisation(Refusal):
     zh = "同一地点已有同名单位:很可能是同一家。"
 
 
-class StatedTwice(Refusal):
-    """An earlier row has the same identity number or credit code."""
+class VehicleUnknown(Refusal):
+    """There is no such vehicle yet: state its kind, and whose it is by identity number or credit code, to record it."""
+
+    code = RefusalCode.NOT_FOUND
+    zh = "尚无该车辆:请填写车辆类型,并以身份证号或统一社会信用代码写明车主,以便登记。"
+
+
+class HolderUnknown(Refusal):
+    """No resident of this identity number, or organisation of this credit code, is registered: record them first."""
+
+    code = RefusalCode.NOT_FOUND
+    zh = "未登记该身份证号的居民或该信用代码的单位:请先登记,或更正该行。"
+
+
+class TwoHolders(Refusal):
+    """A vehicle is one's: state an identity number or a credit code, not both."""
+
+    zh = "车辆只能有一个车主:身份证号与统一社会信用代码请只填一个。"
+
+
+class HeldByAnother(Refusal):
+    """It is registered as somebody else's than the row states: transfer it first, or correct the row."""
 
     code = RefusalCode.CONFLICT
-    zh = "前面已有一行使用相同的身份证号或信用代码。"
+    zh = "登记的车主与该行不一致:请先办理车辆变更,或更正该行。"
+
+
+class StatedTwice(Refusal):
+    """An earlier row has the same identity number, credit code or number plate."""
+
+    code = RefusalCode.CONFLICT
+    zh = "前面已有一行使用相同的身份证号、信用代码或车牌号。"

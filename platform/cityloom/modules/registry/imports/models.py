@@ -2,7 +2,8 @@
 
 They are unlogged: what is in them follows from the sealed chunks, so a crash of the database costs only the time to
 stage again. Nothing refers to them and they refer to nothing, for the same reason. Protected values are sealed as in
-the registry itself.
+the registry itself. Blind indexes without an envelope beside them are those of one key: rows of an import are staged
+under one, and again under another.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from cityloom.core.database import Base, TenantTable
 from cityloom.core.sealed import index_of, sealed_for
 
 _SEALED = sealed_for("residents", row="target_id")
+_PLATE: Final = sealed_for("vehicles", row="id")
+_ANSWER: Final = sealed_for("custom_values", row="id")
 
 #: Each row of a link is written once more when what it is was found out: beside itself, where its indexes find it.
 _RESOLVED: Final[dict[str, Any]] = {"prefixes": ["UNLOGGED"], "postgresql_with": {"fillfactor": 45}}
@@ -128,8 +131,36 @@ class StagedOrganisation(Staged, Base):
     outcome: Mapped[str | None]
 
 
+class StagedVehicle(Staged, Base):
+    """A vehicle of a resident or an organisation, who are registered already; `holder_id` is theirs.
+
+    `owner_index` is the blind index of the resident's identity number, by which they are found among those who are
+    registered; the number itself is not staged. The plate is sealed for the vehicle that the row will be if it is new.
+    """
+
+    __tablename__ = "registry_staged_vehicles"
+    __table_args__ = (UniqueConstraint("tenant_id", "import_id", "sheet", "row"), {"prefixes": ["UNLOGGED"]})
+
+    kind: Mapped[str | None]
+    plate: Mapped[bytes] = mapped_column(LargeBinary, info=_PLATE)
+    plate_masked: Mapped[str]
+    plate_index: Mapped[bytes] = mapped_column(LargeBinary, info=index_of("plate"))
+    owner_index: Mapped[bytes | None] = mapped_column(LargeBinary)
+    credit_code: Mapped[str | None]
+    held_since: Mapped[date | None] = mapped_column(Date)
+    target_id: Mapped[UUID | None]
+    holder_id: Mapped[UUID | None]
+    place_id: Mapped[UUID | None]
+    place_path: Mapped[str | None]
+    version: Mapped[int | None]
+    outcome: Mapped[str | None]
+
+
 class StagedAnswer(Staged, Base):
-    """What a thing answers to a field of the city's own; `key` names the thing among those of its kind (`own.KEYS`)."""
+    """What a thing answers to a field of the city's own; `key` names the thing among those of its kind (`own.KEYS`).
+
+    Of an answer to a restricted field there are only the blind indexes, one after the other, by which it is compared.
+    """
 
     __tablename__ = "registry_staged_answers"
     __table_args__ = (UniqueConstraint("tenant_id", "import_id", "field_id", "key"), {"prefixes": ["UNLOGGED"]})
@@ -139,7 +170,29 @@ class StagedAnswer(Staged, Base):
     word: Mapped[str | None]
     number: Mapped[float | None] = mapped_column(Double)
     day: Mapped[date | None] = mapped_column(Date)
+    indexes: Mapped[bytes | None] = mapped_column(LargeBinary)
     is_contradicted: Mapped[bool]
+
+
+class StagedSealedAnswer(TenantTable, Base):
+    """What a restricted field is answered, sealed as the row of `custom_values` that it will be; choices one by one.
+
+    Nothing comes of those whose `answer_id` is not staged: an earlier row had answered before.
+    """
+
+    __tablename__ = "registry_staged_sealed_answers"
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id", "import_id", "answer_id", "position", name="uq_registry_staged_sealed_answers_stated"
+        ),
+        {"prefixes": ["UNLOGGED"]},
+    )
+
+    import_id: Mapped[UUID]
+    answer_id: Mapped[UUID]
+    position: Mapped[int]
+    sealed: Mapped[bytes] = mapped_column(LargeBinary, info=_ANSWER)
+    sealed_index: Mapped[bytes] = mapped_column(LargeBinary, info=index_of("sealed"))
 
 
 class StagedResident(Staged, Base):

@@ -5,18 +5,11 @@ One is known by its unified social credit code; without one, likely by its name 
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import delete, exists, select
-
-from cityloom.core.bulk import insert_rows, insert_text, keep_uncounted, table_of
-from cityloom.core.database import beyond_wall
-from cityloom.core.errors import Refusal
-from cityloom.core.ids import new_id
+from cityloom.core.bulk import insert_text, table_of
 from cityloom.core.text import Text
-from cityloom.imports.targets import Counts, Finding, Outdated
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import errors as registered
 from cityloom.modules.registry import names
@@ -24,20 +17,19 @@ from cityloom.modules.registry.imports import cells, own
 from cityloom.modules.registry.imports import columns as c
 from cityloom.modules.registry.imports import errors as e
 from cityloom.modules.registry.imports import models as m
-from cityloom.modules.registry.imports.comparing import MINE, OF_REGISTERED, OPEN, REGISTERED, Comparer, add
-from cityloom.modules.registry.imports.errors import LinkNotNamed
+from cityloom.modules.registry.imports.comparing import MINE, OF_REGISTERED, OPEN, REGISTERED, Comparer
+from cityloom.modules.registry.imports.rows import RowChecking, RowTarget
 from cityloom.modules.registry.service import checks
 from cityloom.modules.registry.service import organisation_columns as _checked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from datetime import date
+    from datetime import date, datetime
     from uuid import UUID
 
     from cityloom.core.work import Work
-    from cityloom.imports.targets import Asked, Column, Row
+    from cityloom.imports.targets import Asked
+    from cityloom.modules.registry.imports.rows import Cells
 
-_THINGS: Final = ("ORGANISATION",)
 _TABLE: Final = "organisations"
 _COLUMNS: Final = (
     "id",
@@ -94,12 +86,7 @@ LEFT JOIN LATERAL (
   ORDER BY o.id LIMIT 1) AS l ON x.id IS NULL
 WHERE {MINE} AND me.tenant_id = $1 AND me.import_id = $2 AND me.id = s.id
 """  # noqa: S608 - constants of ours
-_IN: Final = "s.outcome NOT IN ('REFUSED', 'SKIPPED')"
-_EARLIER: Final = (
-    "EXISTS (SELECT 1 FROM registry_staged_organisations AS o WHERE o.tenant_id = $1 AND o.import_id = $2 "
-    "AND (o.sheet, o.row) < (s.sheet, s.row) AND o.outcome <> 'REFUSED' AND {same})"
-)
-#: One statement for each, so that it is joined by its first equality. The second: both are the same that is registered.
+#: See `RowTarget.repeated`. The second: both are the same that is registered.
 _REPEATED: Final = (
     ("credit_code", e.StatedTwice(), "o.credit_code = s.credit_code"),
     (c.ORGANISATION, e.LikelySameOrganisation(), "o.target_id = s.target_id"),
@@ -125,13 +112,6 @@ _ELSEWHERE = (
     "THEN (x.building_id, x.dwelling_id) IS DISTINCT FROM (s.building_id, s.dwelling_id) "
     "WHEN s.area_code IS NOT NULL THEN NOT EXISTS (SELECT 1 FROM areas AS a "
     "WHERE a.tenant_id = $1 AND a.code = s.area_code AND a.id = x.area_id) ELSE false END)"
-)
-_COUNT: Final = (
-    f"SELECT outcome, true AS is_end, count(*) AS n FROM registry_staged_organisations AS s WHERE {MINE} "  # noqa: S608 - constants of ours
-    "GROUP BY outcome"
-)
-_HOW_MANY: Final = (
-    f"SELECT count(*) AS n FROM registry_staged_organisations AS s WHERE {MINE} AND s.outcome = 'CHANGED'"  # noqa: S608 - constants of ours
 )
 _NEW: Final = """
 INSERT INTO organisations (tenant_id, id, area_id, area_path, name, kind, credit_code, building_id, dwelling_id,
@@ -167,97 +147,6 @@ SELECT $1, uuidv7(), s.place_id, s.place_path, s.target_id, s.building_id, s.dwe
 FROM registry_staged_organisations AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW' AND num_nonnulls(s.building_id, s.dwelling_id) = 1
 """
-
-
-@dataclass(slots=True)
-class Read:
-    """Organisations as they are staged, answers to the city's own fields, and what was found."""
-
-    rows: list[tuple[Any, ...]] = field(default_factory=list)
-    answers: own.SaidAnswers = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
-
-
-class OrganisationChecking:
-    """The rows of one import of organisations (`imports.targets.Checking`); nothing of them is sealed."""
-
-    def __init__(self, asked: Asked, today: date, fields: Sequence[own.OwnField]) -> None:
-        self._asked, self._today, self._fields = asked, today, fields
-
-    def read(self, rows: Sequence[Row]) -> Read:
-        """Take rows apart; one with an error is left out."""
-        read = Read()
-        for row in rows:
-            self._read(row, read)
-        return read
-
-    async def look_up(self, work: Work, read: Read) -> None:
-        """Nothing: all rows are compared with what is registered at once."""
-
-    def seal(self, read: Read, known: None) -> tuple[Read, list[Finding]]:  # noqa: ARG002 - of the protocol
-        """Rows as they are staged."""
-        return read, read.findings
-
-    async def stage(self, work: Work, sealed: Read) -> None:
-        """Write them into the staging tables."""
-        await insert_rows(work, _STAGE, sealed.rows, self._asked.import_id)
-        await own.stage(work, self._asked.import_id, sealed.answers)
-
-    def _read(self, row: Row, read: Read) -> None:
-        errors: list[Finding] = []
-        get = row.values.get
-
-        def value(column: str, check: Callable[[str], Any]) -> Any:  # noqa: ANN401 - a value
-            cell = get(column)
-            if cell is None:
-                return None
-            try:
-                return check(cell)
-            except Refusal as refusal:
-                errors.append(Finding(row.sheet, row.number, column, refusal))
-                return None
-
-        if c.ORGANISATION not in row.values:
-            title = f"{c.TITLES[c.ORGANISATION].zh} ({c.ORGANISATION})"
-            refusal = LinkNotNamed(thing="organisation", thing_zh="单位", column=title)
-            errors.append(Finding(row.sheet, row.number, c.ORGANISATION, refusal))
-        if c.DWELLING in row.values and c.BUILDING not in row.values:
-            title = f"{c.TITLES[c.BUILDING].zh} ({c.BUILDING})"
-            refusal = LinkNotNamed(thing="building", thing_zh="楼栋", column=title)
-            errors.append(Finding(row.sheet, row.number, c.BUILDING, refusal))
-        name = value(c.ORGANISATION, lambda cell: _checked({"name": cell})["name"])
-        kind = value("organisation_kind", lambda cell: cells.word("organisation_kind", cell))
-        code = value("credit_code", lambda cell: _checked({"credit_code": cells.digits(cell)})["credit_code"])
-        since = value("moved_in_on", lambda cell: checks.past_day(self._today, cells.day(cell), "moved_in_on"))
-        answers = {one.id: answer for one in self._fields if (answer := value(one.column, one.answer)) is not None}
-        if errors:
-            read.findings.extend(errors)
-            return
-        place = (get(c.AREA), get(c.BUILDING), get("unit") or "", get(c.DWELLING), since)
-        tokens = "\n".join(names.tokens(name))
-        read.rows.append((new_id(), row.sheet, row.number, name, kind, code, *place, tokens))
-        for field_id, answer in answers.items():
-            read.answers[field_id, f"{row.sheet}:{row.number}"] = own.Said(row.sheet, row.number, answer)
-
-
-async def _resolve(work: Work, asked: Asked, *, locks: bool) -> Counts:
-    """See `imports.targets.Target.resolve`; raises `Outdated`."""
-    # What is registered where the caller may not look is still registered: of it, only that is told.
-    async with beyond_wall(work.session):
-        comparer, fields = Comparer(work, asked), await own.own_fields(work, _THINGS)
-        await own.demand_known(work, asked, fields)
-        for sql in _LOCKS if locks else ():
-            await comparer.execute(sql)
-        await comparer.execute(_PLACE, asked.rule, civil_day(work.now()))
-        await own.compare(work, asked, _TABLE, fields)
-        await _refuse_places(comparer)
-        await _refuse_others(comparer)
-        await own.demand_answers(comparer, _TABLE, fields)
-        await comparer.note(_TABLE, "s.outcome = 'SKIPPED'", c.ORGANISATION, e.AlreadyRegistered(), is_error=False)
-        await _leave_repeated(comparer)
-        ends: Counter[str] = Counter()
-        things = [{"thing": "organisation"} | add(ends, await comparer.counted(_COUNT))]
-        return Counts(ends["NEW"], ends["CHANGED"], ends["SAME"], ends["SKIPPED"], things=things)
 
 
 async def _refuse_places(comparer: Comparer) -> None:
@@ -297,59 +186,57 @@ async def _refuse_others(comparer: Comparer) -> None:
     await comparer.note(_TABLE, likely, c.ORGANISATION, e.LikelySameOrganisation(), is_error=False)
 
 
-async def _leave_repeated(comparer: Comparer) -> None:
-    """What an earlier row has said is skipped, or refused, as the rule says."""
-    leave = comparer.skip if comparer.asked.rule == "SKIP" else comparer.refuse
-    for column, refusal, same in _REPEATED:
-        await leave(_TABLE, f"{_IN} AND {_EARLIER.format(same=same)}", column, refusal)
+def _taken(today: date, row: Cells, _row_id: UUID) -> tuple[Any, ...] | None:
+    """See `rows.Take`; nothing of an organisation is sealed."""
+    row.demand(c.ORGANISATION, "organisation", "单位")
+    if c.DWELLING in row.values:
+        row.demand(c.BUILDING, "building", "楼栋")
+    name = row.value(c.ORGANISATION, lambda cell: _checked({"name": cell})["name"])
+    kind = row.value("organisation_kind", partial(cells.word, "organisation_kind"))
+    code = row.value("credit_code", cells.credit_code)
+    since = row.value("moved_in_on", lambda cell: checks.past_day(today, cells.day(cell), "moved_in_on"))
+    if row.errors:
+        return None
+    place = row.get(c.AREA), row.get(c.BUILDING), row.get("unit") or "", row.get(c.DWELLING)
+    return (name, kind, code, *place, since, "\n".join(names.tokens(name)))
 
 
-class OrganisationTarget:
-    """Organisations, with what they answer to the city's own fields (`imports.targets.Target`)."""
+class OrganisationTarget(RowTarget):
+    """Organisations."""
 
     name = "organisations"
-    module = "registry"
     title = Text("单位登记", "Organisations")
     description = Text(
         "企业、商户、机构、社会组织:每行一家,所在楼栋、房屋或网格须已登记。",
         "Companies, shops, institutions and associations: a row for each, in places that are registered.",
     )
     permissions = ("registry.organisation.create",)
+    thing, table, stage, naming = "ORGANISATION", _TABLE, m.StagedOrganisation, c.ORGANISATION
+    known = c.OF_ORGANISATION
+    repeated = _REPEATED
+    new, changed = _NEW, _CHANGED
 
-    async def columns(self, work: Work) -> tuple[Column, ...]:
-        """The columns that there are for the caller."""
-        return (*c.OF_ORGANISATION, *await own.own_columns(work, _THINGS))
-
-    async def begin(self, work: Work, asked: Asked) -> OrganisationChecking:
+    async def begin(self, work: Work, asked: Asked) -> RowChecking:
         """Begin to check, or go on."""
-        return OrganisationChecking(asked, civil_day(work.now()), await own.own_fields(work, _THINGS))
+        fields = await own.own_fields(work, (self.thing,))
+        return RowChecking(asked, _STAGE, fields, partial(_taken, civil_day(work.now())))
 
-    async def is_staged(self, work: Work, import_id: UUID) -> bool:
-        """Whether anything of an import is staged."""
-        query = select(exists().where(m.StagedOrganisation.import_id == import_id))
-        return bool(await work.session.scalar(query))
+    async def place(self, comparer: Comparer, *, locks: bool) -> None:
+        """Where each is to be, and which it is: by its code, or else likely by name and place."""
+        for sql in _LOCKS if locks else ():
+            await comparer.execute(sql)
+        await comparer.execute(_PLACE, comparer.asked.rule, civil_day(comparer.work.now()))
 
-    async def resolve(self, work: Work, asked: Asked, *, locks: bool) -> Counts:
-        """Compare what is staged with itself and with the registry."""
-        return await _resolve(work, asked, locks=locks)
+    async def refuse(self, comparer: Comparer) -> None:
+        """What cannot be there, or is not the caller's to record or change."""
+        await _refuse_places(comparer)
+        await _refuse_others(comparer)
 
-    async def publish(self, work: Work, asked: Asked) -> None:
-        """Make what was resolved visible."""
-        comparer, now = Comparer(work, asked), work.now()
-        await keep_uncounted(work, _TABLE)
-        await comparer.execute(_NEW, now)
-        changed = await comparer.execute(_CHANGED, now)
-        if int(changed.split()[-1]) != (await comparer.counted(_HOW_MANY))[0]["n"]:
-            raise Outdated
+    async def publish_beside(self, comparer: Comparer, now: datetime) -> None:
+        """Parts of their names, and since when they have their premises."""
         for sql in (_FORMER_TOKENS, _TOKENS):
             await comparer.execute(sql)
         await comparer.execute(_STAYS, now, civil_day(now))
-        await own.publish(work, asked, _TABLE, await own.own_fields(work, _THINGS))
-
-    async def discard(self, work: Work, import_id: UUID) -> None:
-        """Empty the staging tables of an import."""
-        for model in (m.StagedOrganisation, m.StagedAnswer):
-            await work.session.execute(delete(model).where(model.import_id == import_id))
 
 
 ORGANISATIONS = OrganisationTarget()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from cityloom.core.work import Work
     from cityloom.imports.targets import Asked, Column, Counts
 
-_STAGES = (m.StagedResident, m.StagedHousehold, m.StagedDwelling, m.StagedBuilding, m.StagedAnswer)
+_STAGES = (m.StagedResident, m.StagedHousehold, m.StagedDwelling, m.StagedBuilding, *own.STAGES)
 
 
 class RegistryTarget:

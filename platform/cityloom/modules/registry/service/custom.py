@@ -200,7 +200,7 @@ async def answers(work: Work, thing: Any, given: object, *, is_new: bool) -> Ans
             found.gone.append(one.id)
             found.before[key] = "●" if is_hidden else str(old)
         if new is not None:
-            found.rows += _kept(keys, one, new)
+            found.rows += kept_rows(keys, one, new)
             found.after[key] = "●" if is_hidden else str(new)
     return found
 
@@ -286,7 +286,7 @@ def rows_of(one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: AN
     return [{"id": new_id(), "field_id": one.id, "position": at, **answer} for at, answer in enumerate(values)]
 
 
-def _kept(keys: TenantKeys, one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
+def kept_rows(keys: TenantKeys, one: m.CustomField, value: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - as above
     """The same as they are kept: sealed where the field is restricted."""
     rows = rows_of(one, value)
     return rows if one.sensitivity == "PLAIN" else [_sealed(keys, one.code, row) for row in rows]
