@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from cityloom.core.errors import Refusal
+from cityloom.core.ids import new_id
+from cityloom.imports.events import ImportCompleted
 from cityloom.modules.registry import models as reg
 from cityloom.modules.registry import service as registry
 from cityloom.modules.tags import models as m
@@ -272,6 +274,22 @@ async def test_rules_follow_changes_within_one_reading_of_the_stream(street: Str
     assert await street.who_has("secret") == set(), "who has left has no tags"
     assert await street.catch_up() == 3, "what rules and departures have changed is read, and changes nothing"
     assert await street.catch_up() == 0
+
+
+@pytest.mark.parametrize(("target", "is_held"), [("registry", True), ("organisations", False), ("vehicles", False)])
+async def test_everybody_is_held_against_rules_after_people_came_in_a_file(
+    street: Street, clock: Any, target: str, *, is_held: bool
+) -> None:
+    await street.publish("older", {"age": {"from": 65}})
+    await street.catch_up()
+    clock.advance(minutes=1)
+    rows = dict.fromkeys(("rows_new", "rows_changed", "rows_unchanged", "rows_skipped", "rows_refused"), 1)
+    async with street.works.begin(street.tree.administrator) as work:
+        work.emit(ImportCompleted(subject_id=new_id(), target=target, **rows))
+    assert await street.catch_up() == 1
+    async with street.works.begin(street.tree.administrator) as work:
+        (evaluated_at,) = await work.session.scalars(select(m.TagRule.evaluated_at))
+    assert (evaluated_at == clock.now()) is is_held
 
 
 async def test_a_year_of_age_comes_with_the_year(street: Street, clock: Any) -> None:

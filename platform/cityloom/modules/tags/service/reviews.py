@@ -11,6 +11,8 @@ from cityloom.core.events import AuditEntry
 from cityloom.core.ids import split_id
 from cityloom.events import stream
 from cityloom.modules.areas.tree import civil_day
+from cityloom.modules.registry.imports.organisations import ORGANISATIONS
+from cityloom.modules.registry.imports.vehicles import VEHICLES
 from cityloom.modules.registry.models import Household, Resident
 from cityloom.modules.tags import events
 from cityloom.modules.tags import models as m
@@ -28,8 +30,9 @@ if TYPE_CHECKING:
 
 #: Events of one transaction.
 BATCH = 500
-#: Whose rows tell nothing of their own: everybody may be touched.
+#: Whose rows tell nothing of their own: everybody may be touched, but by what no rule asks about.
 _IMPORTED = "imports.import.completed.v1"
+_BESIDE_PEOPLE = frozenset({ORGANISATIONS.name, VEHICLES.name})
 #: What may change who fulfils a rule. Where somebody lives is no fact of rules, so moves of houses are not among it.
 CHANGES = (
     "registry.resident.created.v1",
@@ -70,10 +73,11 @@ async def review_changes(work: Work) -> int:
         return 0
     place.position = found[-1].position
     told = [event for event in found if event.type != _IMPORTED]
+    imported = {event.facts["target"] for event in found if event.type == _IMPORTED}
     touched = await _touched(work, told)
     if touched:
         await _end_departed(work, touched)
-    if len(told) < len(found):
+    if imported - _BESIDE_PEOPLE:
         await review_everybody(work)
     elif touched:
         book = await rulebook(work, is_locked=True)
