@@ -244,7 +244,7 @@ class Database:
 
     @property
     def reads(self) -> Lending:
-        """Answers compiled reads of a row or two; open after `async with database`."""
+        """Answers compiled reads that find their rows by keys; open after `async with database`."""
         return _opened(self._reads)
 
     @property

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from cityloom.graph.reads import RootField
     from cityloom.graph.schema import Contract
 
-#: Up to this cost a read finds its rows by their keys, whatever the values: planning it again would be most of it.
+#: Up to this cost a read finds its rows by their keys, whatever the values, as one does that does not vary: planning it
+#: again would be most of it. A portrait of a resident takes 0.4 ms of the database, and 4 to be planned.
 FEW_ROWS = 3
 
 
@@ -127,7 +128,8 @@ class CompiledPlan:
 
     async def run(self) -> Answer:
         """Send the one statement."""
-        fetch = self.reads.fetch if self.query.cost <= FEW_ROWS else self.reads.fetch_list
+        is_planned_once = self.query.cost <= FEW_ROWS or not self.query.plan.varies
+        fetch = self.reads.fetch if is_planned_once else self.reads.fetch_list
         answer = await self.query.run(fetch, context=self.reads.services)
         if not self.query.plan.tells:
             return Answer(answer.fields, answer.errors)

@@ -264,6 +264,7 @@ def _made(
         tuple(build.patches),
         tuple(build.preparations),
         build.cost,
+        build.varies,
         dict(build.permissions),
         dict(build.levels),
         dict(build.alike),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import ColumnElement, Select, Table, inspect
 from sqlalchemy.orm import aliased
-from sqlalchemy.sql import visitors
+from sqlalchemy.sql import operators, visitors
 from sqlalchemy.sql.elements import False_, quoted_name
 from sqlalchemy.sql.selectable import Alias
 
@@ -83,6 +83,8 @@ class Build:
         self.alike: dict[tuple[str, str], bool] = {}
         self.sources: list[tuple[str, str]] = []
         self.cost = 0
+        #: Whether the best way to the rows depends on the values of a request: see `Plan.varies`.
+        self.varies = False
         self._aliases: dict[str, int] = {}
         self._fields = 0
         self._shared: dict[Any, BindParameter[Any]] = {}
@@ -324,6 +326,24 @@ def _tables(source: FromClause) -> Iterable[FromClause]:
         yield from _tables(source.right)
     elif isinstance(source, Table) or (isinstance(source, Alias) and isinstance(source.element, Table)):
         yield source
+
+
+def is_keyed(condition: ColumnElement[bool], alias: Entity, other: Entity) -> bool:
+    """Whether rows of `other` belong to a row of `alias` by a column that equals something of that row."""
+    own, its = selectable(alias), selectable(other)
+    parts = condition.clauses if isinstance(condition, sa.BooleanClauseList) else [condition]
+    for part in parts:
+        if isinstance(part, sa.BinaryExpression) and part.operator is operators.eq:
+            for key, value in ((part.left, part.right), (part.right, part.left)):
+                among = {column.table for column in visitors.iterate(value) if isinstance(column, sa.Column)}
+                if (
+                    isinstance(key, sa.Column)
+                    and _is_one_of(key.table, [its])
+                    and any(_is_one_of(table, [own]) for table in among)
+                    and not any(_is_one_of(table, [its]) for table in among)
+                ):
+                    return True
+    return False
 
 
 def selectable(alias: Entity) -> FromClause:

@@ -17,7 +17,7 @@ from cityloom.graph.bound import bindings as bd
 from cityloom.graph.bound.bindings import Annotation, Entity, Plain
 from cityloom.graph.bound.inputs import plain_type
 from cityloom.graph.bound.scalars import BigInt
-from cityloom.graph.compiler.build import Build, storable
+from cityloom.graph.compiler.build import Build, is_keyed, storable
 from cityloom.graph.compiler.refusals import FilterForbidden
 
 if TYPE_CHECKING:
@@ -170,7 +170,9 @@ def _relation(
 def joined(build: Build, binding: bd.OneBinding | bd.ManyBinding, alias: Entity, other: Entity) -> ColumnElement[bool]:
     """How rows of a relation belong together."""
     if binding.on is not None:
-        return build.secure(binding.on(alias, other), alias, other)
+        found = binding.on(alias, other)
+        build.varies |= not is_keyed(found, alias, other)
+        return build.secure(found, alias, other)
     if binding.column is None:
         raise AssertionError(binding)
     if isinstance(binding, bd.OneBinding):

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from cityloom.graph.bound.bindings import Plain
 from cityloom.graph.bound.fields import derived_of
 from cityloom.graph.bound.inputs import plain_type
+from cityloom.graph.compiler.build import is_keyed
 from cityloom.graph.compiler.filters import id_param, is_enum, joined, sql_type, stored
 from cityloom.graph.compiler.values import Value, arguments
 
@@ -62,7 +63,13 @@ def related(
     if condition is not None:
         params, missing = asked_for(build, condition, 2, field, nodes)
         if params:
-            return lambda other: [build.secure(condition(alias, other, **params, **missing), alias, other)], True
+
+            def belong(other: Entity) -> list[ColumnElement[bool]]:
+                found = condition(alias, other, **params, **missing)
+                build.varies |= not is_keyed(found, alias, other)
+                return [build.secure(found, alias, other)]
+
+            return belong, True
     return lambda other: [joined(build, binding, alias, other)], False
 
 

@@ -118,6 +118,7 @@ def _page(
     size = page_size(given.get("first") or given["last"]) if "first" in given or "last" in given else USUAL_PAGE
     order = order_of(target, given.get("orderBy"))
     where, filter_type = given.get("where"), named(field.args["where"].type)
+    build.varies |= where is not None or "orderBy" in given
 
     def rows(alias: Entity) -> list[ColumnElement[bool]]:
         return [*narrow(alias), *conditions(build, target, alias, filter_type, where)]

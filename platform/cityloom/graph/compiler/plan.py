@@ -43,8 +43,9 @@ class Plan:
 
     `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
     not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
-    `sources` say which table each aggregate is counted from. Where it `tells`, the answer says which rows are in it and
-    has to be rid of that (`telling.taken_out`).
+    It `varies` unless every row is found by a key of the request or of another row: then the best way to the rows
+    depends on the values of the request. `sources` say which table each aggregate is counted from. Where it `tells`,
+    the answer says which rows are in it and has to be rid of that (`telling.taken_out`).
     """
 
     sql: str | None
@@ -54,6 +55,7 @@ class Plan:
     patches: tuple[Patch, ...]
     preparations: tuple[Preparation, ...]
     cost: int
+    varies: bool
     permissions: Mapping[str, Scope | None]
     levels: Mapping[str, FieldAccess]
     alike: Mapping[tuple[str, str], bool]

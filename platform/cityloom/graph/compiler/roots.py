@@ -48,6 +48,8 @@ def root(build: Build, field: GraphQLField, nodes: list[FieldNode], key: str) ->
     """The value of a root field as a JSON expression; None for a field that is not compiled."""
     binding = bd.binding_of(definition_of(field))
     path = (key,)
+    is_by_id = isinstance(binding, bd.RootOneBinding | bd.RootNodeBinding) and getattr(binding, "narrow", None) is None
+    build.varies |= not is_by_id
     match binding:
         case bd.RootOneBinding():
             return _one(build, binding, field, nodes, path)
