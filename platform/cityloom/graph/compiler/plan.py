@@ -82,6 +82,11 @@ class Plan:
         """The response keys of the compiled root fields."""
         return tuple(key for key, _ in self.roots)
 
+    @property
+    def forbidden(self) -> tuple[str, ...]:
+        """Protected fields that the caller may not read: they are null wherever they would be answered."""
+        return tuple(sorted({patch.forbidden for patch in self.patches if patch.forbidden is not None}))
+
     def arguments(self, variables: Mapping[str, Any], principal: Principal) -> list[Any]:
         """The statement's arguments for one request.
 

@@ -82,7 +82,7 @@ class Whole:
     @property
     def forbidden(self) -> tuple[str, ...]:
         """Protected fields that the caller may not read: they would be null in every row."""
-        return tuple(sorted({patch.forbidden for patch in self.query.plan.patches if patch.forbidden is not None}))
+        return self.query.plan.forbidden
 
     @property
     def full(self) -> tuple[str, ...]:
