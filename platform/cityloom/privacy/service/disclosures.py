@@ -34,6 +34,25 @@ if TYPE_CHECKING:
 NOTE_LIMIT = 200
 #: Searches of one caller that find the same person count as one disclosure for so long.
 SAME_SEARCH = timedelta(hours=1)
+#: Whoever was noted for the same within `SAME_SEARCH` is not noted again. Answers how many were, and who they are as
+#: one hash of their ids in order, by which the one entry in the audit log proves each row of the ledger.
+_NOTE = """
+WITH noted AS (
+  INSERT INTO disclosures (tenant_id, id, kind, subject_tag, subject_id, caller_id, actor_kind, account_id, client_id,
+    purpose_id, fields, is_counted, disclosed_at, expires_at)
+  SELECT $1, told.id, 'SEARCH', $4, told.subject_id, $5, $6, $7, $8, $9, jsonb_build_array($10::text), false, $11, $12
+  FROM unnest($2::uuid[], $3::uuid[]) AS told(id, subject_id)
+  WHERE NOT EXISTS (
+    SELECT FROM disclosures AS known
+    WHERE known.tenant_id = $1 AND known.caller_id = $5 AND known.disclosed_at > $13 AND known.kind = 'SEARCH'
+      AND known.subject_tag = $4 AND known.subject_id = told.subject_id AND known.purpose_id = $9
+  )
+  RETURNING subject_id
+)
+SELECT count(*) AS count,
+  encode(sha256(coalesce(string_agg(uuid_send(subject_id), ''::bytea ORDER BY subject_id), ''::bytea)), 'hex') AS people
+FROM noted
+"""
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.unmask:' || :key, 0))")
 
 
@@ -143,27 +162,63 @@ async def note_search(
         for person in await work.session.scalars(query):
             if is_own(work, person) or not covers(work, work.rights.scope(person.__person__.read), person):
                 continue
-            await note_found(work, [person], field=field)
+            await _note_found(work, person, field=field)
 
 
-async def note_found(work: Work, found: Sequence[Person], *, field: str, purpose: m.Purpose | None = None) -> None:
-    """Write down that the caller finds people by something protected, once for a caller, a person and `SAME_SEARCH`."""
-    if not found:
-        return
-    tag = found[0].__person__.tag
-    again = select(m.Disclosure.subject_id).where(
-        m.Disclosure.subject_tag == tag,
-        m.Disclosure.subject_id.in_([person.id for person in found]),
-        m.Disclosure.caller_id == _caller(work),
-        m.Disclosure.kind == "SEARCH",
-        m.Disclosure.disclosed_at > work.now() - SAME_SEARCH,
-        # Found for another purpose, or by a number, is another thing to know.
-        m.Disclosure.purpose_id.is_(None) if purpose is None else m.Disclosure.purpose_id == purpose.id,
+async def _note_found(work: Work, person: Person, *, field: str) -> None:
+    again = (
+        select(m.Disclosure.id)
+        .where(
+            m.Disclosure.subject_tag == person.__person__.tag,
+            m.Disclosure.subject_id == person.id,
+            m.Disclosure.caller_id == _caller(work),
+            m.Disclosure.kind == "SEARCH",
+            m.Disclosure.disclosed_at > work.now() - SAME_SEARCH,
+            # Found for a purpose is another thing to know.
+            m.Disclosure.purpose_id.is_(None),
+        )
+        .limit(1)
     )
-    known = set(await work.session.scalars(again))
-    for person in found:
-        if person.id not in known:
-            disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field], purpose=purpose)
+    if await work.session.scalar(again) is None:
+        disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field])
+
+
+async def note_found(work: Work, tag: str, row_ids: Sequence[UUID], *, field: str, purpose: m.Purpose) -> None:
+    """Write down that the caller is told, for a purpose, which people have something protected.
+
+    Each has it in their record, once for a caller, a purpose and `SAME_SEARCH`, by one statement however many they are;
+    the event and the audit entry are the search's.
+    """
+    now, principal = work.now(), work.principal
+    noted = await (await work.connection()).fetchrow(
+        _NOTE,
+        work.tenant_id,
+        [new_id() for _ in row_ids],
+        row_ids,
+        tag,
+        _caller(work),
+        principal.kind.value,
+        principal.account_id,
+        principal.client_id,
+        purpose.id,
+        field,
+        now,
+        now + timedelta(minutes=purpose.lasts_minutes),
+        now - SAME_SEARCH,
+    )
+    if noted is None or not noted["count"]:
+        return
+    after = {field: "shown", "count": noted["count"], "people": noted["people"]}
+    work.audit(
+        AuditEntry(
+            action="privacy.purpose.search",
+            object_tag=events.PURPOSE,
+            object_id=purpose.id,
+            purpose=purpose.code,
+            after=after,
+        )
+    )
+    work.emit(events.PurposeSearched(subject_id=purpose.id, purpose=purpose.code, shown=(field,), count=noted["count"]))
 
 
 def _fields(work: Work, person: Person, purpose: m.Purpose, fields: Sequence[str]) -> list[str]:
