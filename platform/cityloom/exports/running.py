@@ -19,8 +19,7 @@ from uuid import UUID
 
 from graphql import GraphQLError
 from obstore.exceptions import BaseError
-from sqlalchemy import ARRAY, Uuid, func, literal, or_, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import or_, select, text
 
 from cityloom.access.acting import acting_as
 from cityloom.access.models import Account
@@ -65,6 +64,7 @@ _DUE = (
     "SELECT DISTINCT r.tenant_id FROM export_runs AS r JOIN tenants AS t ON t.id = r.tenant_id AND t.state = 'ACTIVE' "
     "WHERE r.claimed_until IS NULL OR r.claimed_until <= :now"
 )
+_CONTENTS = "INSERT INTO export_contents (tenant_id, id, until_row, row_ids) VALUES ($1, $2, $3, $4)"
 #: The first row of a large sorted list takes its time; the planner shall think of all of them.
 _BOUNDS = "SET LOCAL statement_timeout = '120s'; SET LOCAL cursor_tuple_fraction = 1"
 #: What passes by itself: the claim runs out, and the export is begun again.
@@ -275,11 +275,8 @@ class Exporter:
                 raise Withdrawn
             run.rows_done, run.claimed_until = rows_done, work.now() + CLAIM
             if telling:
-                export = literal(claim.tenant_id, Uuid), literal(claim.export_id, Uuid)
-                said = select(*export, func.unnest(literal(list(telling), ARRAY(Uuid))))
-                contents = insert(m.ExportContent).from_select(["tenant_id", "id", "row_id"], said)
-                # Rows may tell of the same, a household of many residents for one.
-                await work.session.execute(contents.on_conflict_do_nothing())
+                connection = await work.connection()
+                await connection.execute(_CONTENTS, claim.tenant_id, claim.export_id, rows_done, list(telling))
 
     async def _run(self, work: Work, claim: Claim) -> m.ExportRun | None:
         """The export's place in the queue, locked; None where the claim is not this worker's any more."""

@@ -8,7 +8,7 @@ import subprocess
 import sysconfig
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -110,13 +110,19 @@ def served_bucket(folder: Path) -> Iterator[Bucket]:
             _wait_for_bucket(bucket.store())
             yield bucket
         finally:
-            # It puts sockets into /tmp, whatever it is told, and leaves them there.
-            sockets = [Path(str(one.laddr)) for one in psutil.Process(process.pid).net_connections("unix") if one.laddr]
-            # What it keeps is thrown away: nothing is to be ended in order.
-            process.kill()
-            process.wait()
-            for place in sockets:
-                place.unlink(missing_ok=True)
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End the server at once: what it keeps is thrown away."""
+    sockets: list[Path] = []
+    with suppress(psutil.Error):
+        # It puts them into /tmp, whatever it is told, and leaves them there.
+        sockets += [Path(one.laddr) for one in psutil.Process(process.pid).net_connections("unix") if one.laddr]
+    process.kill()
+    process.wait()
+    for place in sockets:
+        place.unlink(missing_ok=True)
 
 
 def _wait_for_bucket(store: S3Store) -> None:

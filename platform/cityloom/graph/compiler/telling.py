@@ -6,10 +6,13 @@ deep in the selection it stands and whatever was selected of it.
 
 from __future__ import annotations
 
-from typing import Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Final
 
+from cityloom.core.ids import read_uuid
 from cityloom.graph.bound.bindings import Plain
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 #: Stands in each object of a table that is asked for, with the row's id; no response key can be called so.
 TELLS: Final = "!row"
@@ -19,7 +22,7 @@ def taken_out(value: Plain) -> frozenset[UUID]:
     """The ids of the rows that a decoded answer tells of, which are taken out of it."""
     found: set[str] = set()
     _take_out(value, found)
-    return frozenset(map(UUID, found))
+    return frozenset(map(read_uuid, found))
 
 
 def _take_out(value: Plain, found: set[str]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry
-from cityloom.core.ids import new_id
+from cityloom.core.ids import NEW_ID_SQL, new_id
 from cityloom.core.subjects import protected_rows
 from cityloom.core.work import Works
 from cityloom.privacy import events, permissions
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
 NOTE_LIMIT = 200
 #: Searches of one caller that find the same person count as one disclosure for so long.
 SAME_SEARCH = timedelta(hours=1)
-#: Whoever was noted for the same within `SAME_SEARCH` is not noted again. Answers how many were, and who they are as
-#: one hash of their ids in order, by which the one entry in the audit log proves each row of the ledger.
-_NOTE = """
-WITH noted AS (
+#: Whoever was noted for the same within `SAME_SEARCH` is not noted again; set against set, because the planner may know
+#: nothing of either. Answers how many were noted, and who they are as one hash of their ids in order, by which the one
+#: entry in the audit log proves each row of the ledger.
+_NOTE = f"""
+WITH fresh AS (
+  SELECT unnest($2::text::uuid[]) AS id
+  EXCEPT
+  SELECT subject_id FROM disclosures
+  WHERE tenant_id = $1 AND caller_id = $4 AND disclosed_at > $12 AND kind = 'SEARCH' AND subject_tag = $3
+    AND purpose_id = $8
+), noted AS (
   INSERT INTO disclosures (tenant_id, id, kind, subject_tag, subject_id, caller_id, actor_kind, account_id, client_id,
     purpose_id, fields, is_counted, disclosed_at, expires_at)
-  SELECT $1, told.id, 'SEARCH', $4, told.subject_id, $5, $6, $7, $8, $9, jsonb_build_array($10::text), false, $11, $12
-  FROM unnest($2::uuid[], $3::uuid[]) AS told(id, subject_id)
-  WHERE NOT EXISTS (
-    SELECT FROM disclosures AS known
-    WHERE known.tenant_id = $1 AND known.caller_id = $5 AND known.disclosed_at > $13 AND known.kind = 'SEARCH'
-      AND known.subject_tag = $4 AND known.subject_id = told.subject_id AND known.purpose_id = $9
-  )
-  RETURNING subject_id
+  SELECT $1, {NEW_ID_SQL}, 'SEARCH', $3, id, $4, $5, $6, $7, $8, jsonb_build_array($9::text), false, $10, $11 FROM fresh
 )
-SELECT count(*) AS count,
-  encode(sha256(coalesce(string_agg(uuid_send(subject_id), ''::bytea ORDER BY subject_id), ''::bytea)), 'hex') AS people
-FROM noted
-"""
+SELECT count(*) AS count, encode(sha256(coalesce(string_agg(uuid_send(id), ''::bytea ORDER BY id), ''::bytea)), 'hex')
+  AS people
+FROM fresh
+"""  # noqa: S608 - an expression of our own
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.unmask:' || :key, 0))")
 
 
@@ -183,18 +183,18 @@ async def _note_found(work: Work, person: Person, *, field: str) -> None:
         disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field])
 
 
-async def note_found(work: Work, tag: str, row_ids: Sequence[UUID], *, field: str, purpose: m.Purpose) -> None:
+async def note_found(work: Work, tag: str, found: str, *, field: str, purpose: m.Purpose) -> None:
     """Write down that the caller is told, for a purpose, which people have something protected.
 
-    Each has it in their record, once for a caller, a purpose and `SAME_SEARCH`, by one statement however many they are;
-    the event and the audit entry are the search's.
+    `found` are their ids as PostgreSQL writes an array: there may be very many, and nothing here needs each of them.
+    Each has it in their record, once for a caller, a purpose and `SAME_SEARCH`, by one statement; the event and the
+    audit entry are the search's.
     """
     now, principal = work.now(), work.principal
     noted = await (await work.connection()).fetchrow(
         _NOTE,
         work.tenant_id,
-        [new_id() for _ in row_ids],
-        row_ids,
+        found,
         tag,
         _caller(work),
         principal.kind.value,

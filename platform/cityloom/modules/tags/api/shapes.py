@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 import strawberry
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, exists, func, select, true
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, cast, exists, func, select, true
 from sqlalchemy.orm import aliased
 
 from cityloom.access.api.shapes import Account
@@ -139,7 +139,7 @@ def _has(resident: type[ResidentModel], codes: ColumnElement[Any]) -> ColumnElem
     return exists().where(row.resident_id == resident.id, row.tag_id == func.any(wanted), row.ended_at.is_(None))
 
 
-async def _holders(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> list[UUID]:
+async def _holders(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> str:
     area = given.get("areaId")
     area_id = None if area is None else decode_id(area, principal.tenant_id, "area", path=("areaId",)) or _NO_AREA
     return await find_holders(services[Works], principal, given["codes"], purpose=given["purpose"], area_id=area_id)
@@ -171,11 +171,11 @@ class SensitiveTagHeld:
         ),
         "has_sensitive_tag": b.Match(
             SensitiveTagHeld,
-            lambda resident, value: resident.id == func.any(value),
+            lambda resident, value: resident.id == func.any(cast(value, ARRAY(Uuid))),
             "Who has one of these sensitive tags now. Each of them whom you may see is told in their own record that"
             " you asked, and what for, once an hour; of a purpose that stands on consent, those who consent to it.",
             prepare=_holders,
-            sql_type=ARRAY(Uuid()),
+            sql_type=Text(),
         ),
     },
 )
