@@ -41,6 +41,7 @@ from cityloom.exports.settings import settings_of
 from cityloom.exports.titles import headings
 from cityloom.exports.writing import Form, Provenance, writer
 from cityloom.files.store import FileStore
+from cityloom.graph.compiler import tells_of
 from cityloom.graph.wholes import Wholes
 from cityloom.tenancy.directory import TenantDirectory
 from cityloom.tenancy.keys import KeyRing
@@ -254,7 +255,7 @@ class Exporter:
             async for found in whole.rows(connection, context=self._works.services):
                 room = claim.row_bound - written.rows
                 made.add(found[:room])
-                telling.update(*(row.tells for row in found[:room]))
+                telling |= tells_of(found[:room])
                 if len(found) > room:
                     written.is_truncated = True
                     break

@@ -44,7 +44,7 @@ class Plan:
     `roots` are the compiled root fields in the order of the answer: their response keys, and their bytes where these do
     not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
     `sources` say which table each aggregate is counted from. Where it `tells`, the answer says which rows are in it and
-    has to be rid of that (`telling.taken_out`).
+    has to be rid of that (`telling.untold`).
     """
 
     sql: str | None

@@ -12,6 +12,7 @@ from cityloom.exports.service import Asked, request_export
 from cityloom.exports.service.requesting import demand_readable
 from cityloom.exports.service.rows import rights_used
 from cityloom.exports.titles import headings
+from cityloom.graph.compiler import tells_of
 from cityloom.graph.wholes import Wholes
 from cityloom.reports.errors import FieldsInFull, ParameterUnknown
 from cityloom.reports.service.stored import find_report
@@ -63,7 +64,7 @@ async def result(work: Work, report: m.Report, given: dict[str, Any], *, most: i
         for row in batch:
             cells: list[Any] = [cell(column, row.value) for column in whole.columns]
             found.append((row.key or _key(cells), cells))
-            tells |= row.tells
+        tells |= tells_of(batch)
         if len(found) > most:
             break
     zh, en = headings(whole.columns, "zh"), headings(whole.columns, "en")
