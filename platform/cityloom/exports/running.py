@@ -65,7 +65,7 @@ _DUE = (
     "SELECT DISTINCT r.tenant_id FROM export_runs AS r JOIN tenants AS t ON t.id = r.tenant_id AND t.state = 'ACTIVE' "
     "WHERE r.claimed_until IS NULL OR r.claimed_until <= :now"
 )
-_CONTENTS = "INSERT INTO export_contents (tenant_id, id, until_row, row_ids) VALUES ($1, $2, $3, $4)"
+_CONTENTS = "INSERT INTO export_contents (tenant_id, id, until_row, row_ids) VALUES ($1, $2, $3, $4::text::uuid[])"
 #: The first row of a large sorted list takes its time; the planner shall think of all of them.
 _BOUNDS = "SET LOCAL statement_timeout = '120s'; SET LOCAL cursor_tuple_fraction = 1"
 #: What passes by itself: the claim runs out, and the export is begun again.
@@ -247,7 +247,7 @@ class Exporter:
     async def _fill(self, claim: Claim, whole: Whole, made: Any) -> None:  # noqa: ANN401 - a writer
         """Read as whoever asked, in one transaction, and write; at most as many rows as may be delivered."""
         told = 0.0
-        telling: set[UUID] = set()
+        telling: set[bytes] = set()
         written: Written = made.written
         async with self._works.begin(claim.principal) as work:
             connection = await work.connection()
@@ -265,7 +265,7 @@ class Exporter:
                     told = time.monotonic()
         await self._tell(claim, written.rows, telling)
 
-    async def _tell(self, claim: Claim, rows_done: int, telling: Collection[UUID] = ()) -> None:
+    async def _tell(self, claim: Claim, rows_done: int, telling: Collection[bytes] = ()) -> None:
         """Say how far it is, and of which rows it tells, and hold on to the claim.
 
         Raises `Withdrawn` where it is this worker's no more.
@@ -276,8 +276,9 @@ class Exporter:
                 raise Withdrawn
             run.rows_done, run.claimed_until = rows_done, work.now() + CLAIM
             if telling:
+                told = f"{{{b','.join(telling).decode()}}}"
                 connection = await work.connection()
-                await connection.execute(_CONTENTS, claim.tenant_id, claim.export_id, rows_done, list(telling))
+                await connection.execute(_CONTENTS, claim.tenant_id, claim.export_id, rows_done, told)
 
     async def _run(self, work: Work, claim: Claim) -> m.ExportRun | None:
         """The export's place in the queue, locked; None where the claim is not this worker's any more."""

@@ -23,12 +23,11 @@ from cityloom.graph.compiler.roots import narrowed, root
 from cityloom.graph.compiler.rows import Labels
 from cityloom.graph.compiler.selection import definition_of, named, object_columns
 from cityloom.graph.compiler.statement import in_bytes
-from cityloom.graph.compiler.telling import told, untold
+from cityloom.graph.compiler.telling import told_in_text, untold
 from cityloom.graph.compiler.values import arguments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
-    from uuid import UUID
 
     import asyncpg
     from graphql import FieldNode, GraphQLField
@@ -56,9 +55,9 @@ class Row:
     raw: bytes = b""
 
 
-def tells_of(rows: Iterable[Row]) -> frozenset[UUID]:
-    """The rows that somebody's erasure can destroy of which these tell."""
-    return told(b"".join(row.raw for row in rows))
+def tells_of(rows: Iterable[Row]) -> set[bytes]:
+    """The ids, in text, of the rows that somebody's erasure can destroy of which these tell."""
+    return told_in_text(b"".join(row.raw for row in rows))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from uuid import UUID
 
-    from sqlalchemy import ColumnElement
+    from sqlalchemy import ColumnElement, SQLColumnExpression
 
     from cityloom.core.subjects import Person
     from cityloom.core.work import Work
@@ -105,7 +105,7 @@ async def who_consents(work: Work, tag: str, row_ids: Collection[UUID], purpose_
     return {row.subject_id for row in await work.session.execute(newest) if row.is_given}
 
 
-def consents_to(person_id: ColumnElement[UUID], tag: str, purpose_id: UUID) -> ColumnElement[bool]:
+def consents_to(person_id: SQLColumnExpression[UUID], tag: str, purpose_id: UUID) -> ColumnElement[bool]:
     """Whether a person of a statement consents to a purpose now."""
     newest = (
         select(m.Consent.is_given)
