@@ -155,7 +155,8 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
         modules_of, allowance_of = partial(_modules_of, directory), partial(_allowance_of, directory)
         services[Shaping] = Shaping(contracts, reads, modules_of=modules_of, allowance_of=allowance_of)
         services[Wholes] = Wholes(contracts, compiler, modules_of=modules_of, allowance_of=allowance_of)
-        feeds = Feeds(services[Streams], reads.fetch_of, services, admit=partial(_demand_open, directory))
+        decisions, admit = AccessDecisions(works), partial(_demand_open, directory)
+        feeds = Feeds(services[Streams], reads.fetch_of, services, admit=admit, decisions=decisions)
         services[Feeds] = await stack.enter_async_context(feeds)
         tenant_api = GraphExecutor(
             contracts,
@@ -163,7 +164,7 @@ async def platform(settings: Settings, admin_url: str, *, clock: Clock | None = 
             begin=partial(_writable, works, directory),
             reads=reads,
             trusted=TrustedDocuments(database),
-            decisions=AccessDecisions(works),
+            decisions=decisions,
             services=services,
             allowance_of=allowance_of,
             deadline_seconds=settings.deadline_seconds,

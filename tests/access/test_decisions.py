@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,17 +16,24 @@ from cityloom.access.authentication import ANONYMOUS
 from cityloom.access.decisions import BURST, EVERY_SECONDS, KEPT, AccessDecisions, forget_decisions
 from cityloom.access.service.sessions import Logins
 from cityloom.core.ids import encode_id
+from cityloom.events.sequencer import sequencing
 from cityloom.graph.decisions import Denial
 from cityloom.graph.execution import Request
+from cityloom.graph.live.feeds import Feeds
 from cityloom.modules.registry import service
 from cityloom.testing.access import City, World
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from cityloom.app import Platform
+    from cityloom.graph.compiler import Following
 
 #: Asks the tenant API as an account of the city; None stands for a caller without a credential.
 Ask = Callable[..., Awaitable[dict[str, Any]]]
 
+FOLLOW = """subscription { events(types: ["registry.resident.*"]) { subject {
+  ... on Resident { name phone } ... on Household { residents(first: 9) { nodes { identityNumber } } } } } }"""
 ROLE = """mutation { roleCreate(input: {code: "guest", titleZh: "访客", titleEn: "Guest"}) {
   __typename ... on Refusal { code details } } }"""
 LOOK = """query($id: ID!) { accessDecision(id: $id) {
@@ -47,9 +55,12 @@ async def city(opened: Platform) -> City:
     )
     made = await world.city()
     await made.role("boss", "allow *")
-    await made.role("reader", "allow registry.resident.read", "allow registry.household.read")
+    await made.role(
+        "reader", "allow registry.resident.read", "allow registry.household.read", "allow events.event.read"
+    )
     await made.account("boss", ("boss", None))
     await made.account("reader", ("reader", None))
+    await made.account("other", ("reader", None))
     await made.account("local", ("boss", "1.2."))
     return made
 
@@ -110,14 +121,9 @@ async def test_it_says_where_it_was_to_be_done(ask: Ask, city: City) -> None:
 
 
 async def test_forbidden_fields_of_one_request_share_one_decision(ask: Ask, city: City, opened: Platform) -> None:
-    await opened.tenants.enable_module(city.slug, "registry", actor="test")
-    area = await city.area("1.2.")
-    async with city.work() as work:
-        building = await service.create_building(work, area_id=area.id, code="B", name="1号楼", storeys=6)
-        dwelling = await service.create_dwelling(work, building_id=building.id, number="1", floor=1, use="OWNED")
-        household = await service.create_household(work, number="H", dwelling_id=dwelling.id)
-        for name in ("王小明", "李四"):
-            await service.create_resident(work, household_id=household.id, name=name)
+    home = await household(city, opened)
+    for name in ("王小明", "李四"):
+        await resident(city, home, name)
     answer = await ask("reader", "{ residents { nodes { name phone identityNumber } } }")
     assert [one["phone"] for one in answer["data"]["residents"]["nodes"]] == [None, None]
     [decision] = {error["extensions"]["decisionId"] for error in answer["errors"]}
@@ -126,6 +132,56 @@ async def test_forbidden_fields_of_one_request_share_one_decision(ask: Ask, city
     found = (await ask("boss", LOOK, id=decision))["data"]["accessDecision"]
     assert found["reason"] == "FIELD_FORBIDDEN"
     assert set(found["permissions"]) == {"registry.resident.phone", "registry.resident.identity_number"}
+
+
+async def test_messages_of_a_subscription_share_the_decision_of_its_caller(
+    ask: Ask, city: City, opened: Platform
+) -> None:
+    """Two who are told by one statement have a decision each, and one for all of their messages."""
+    home = await household(city, opened)
+    readers = ("reader", "other")
+    feeds = opened.works.services[Feeds]
+    async with sequencing(opened.works), asyncio.timeout(30):
+        inboxes = [aiter(await feeds.listen(await followed(city, opened, one), "en")) for one in readers]
+        told: dict[str, list[dict[str, Any]]] = {one: [] for one in readers}
+        for name in ("王小明", "李四"):
+            nexts = [asyncio.ensure_future(anext(inbox)) for inbox in inboxes]
+            await resident(city, home, name)
+            for one, step in zip(readers, nexts, strict=True):
+                told[one].append(orjson.loads((await step).body))
+        for inbox in inboxes:
+            await inbox.aclose()
+    decisions = {}
+    for one, messages in told.items():
+        assert [message["data"]["events"]["subject"]["phone"] for message in messages] == [None, None]
+        errors = [error for message in messages for error in message["errors"]]
+        assert [error["path"] for error in errors] == [["events", "subject", "phone"]] * 2
+        [decisions[one]] = {error["extensions"]["decisionId"] for error in errors}
+    assert await kept(city) == len(set(decisions.values())) == len(readers)
+    for one, decision in decisions.items():
+        found = (await ask("boss", LOOK, id=decision))["data"]["accessDecision"]
+        assert (found["account"], found["reason"]) == ({"login": one}, "FIELD_FORBIDDEN")
+        # Also of fields that no message has had yet: the subscription has this one record.
+        assert set(found["permissions"]) == {"registry.resident.phone", "registry.resident.identity_number"}
+
+
+async def followed(city: City, opened: Platform, login: str) -> Following:
+    return await opened.tenant_api.follow(await city.principal(login), Request(text=FOLLOW))
+
+
+async def household(city: City, opened: Platform) -> UUID:
+    """A household of a city that has the registry."""
+    await opened.tenants.enable_module(city.slug, "registry", actor="test")
+    area = await city.area("1.2.")
+    async with city.work() as work:
+        building = await service.create_building(work, area_id=area.id, code="B", name="1号楼", storeys=6)
+        dwelling = await service.create_dwelling(work, building_id=building.id, number="1", floor=1, use="OWNED")
+        return (await service.create_household(work, number="H", dwelling_id=dwelling.id)).id
+
+
+async def resident(city: City, household_id: UUID, name: str) -> None:
+    async with city.work() as work:
+        await service.create_resident(work, household_id=household_id, name=name)
 
 
 async def test_one_request_keeps_one_decision_and_later_ones_only_share_it_where_it_fits(ask: Ask, city: City) -> None:

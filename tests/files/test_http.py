@@ -16,15 +16,12 @@ from cityloom.tenancy.system import system_principal
 from cityloom.testing.files import SECRET, mp4, picture, webm
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import httpx
 
     from cityloom.app import Platform
     from cityloom.testing.clock import ManualClock
     from cityloom.testing.twins import Twin
-
-Cities = tuple["Platform", "Twin", "Twin", "Path"]
+    from tests.files.conftest import Place
 
 
 async def send(city: Twin, role: str | None, content: bytes, **more: Any) -> httpx.Response:
@@ -44,8 +41,8 @@ def reason(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["errors"][0]["extensions"]["reason"]
 
 
-async def test_a_photo_is_kept_clean_and_shown_to_its_uploader(cities: Cities) -> None:
-    opened, alder, _, folder = cities
+async def test_a_photo_is_kept_clean_and_shown_to_its_uploader(place: Place) -> None:
+    alder = place.alder
     # What the sender says of its name and type is not asked.
     answer = await send(alder, "grid_worker", picture(orientation=6), headers={"content-type": "text/html"})
     assert answer.status_code == 201, answer.text
@@ -61,8 +58,7 @@ async def test_a_photo_is_kept_clean_and_shown_to_its_uploader(cities: Cities) -
     assert small.headers["content-type"] == "image/jpeg"
     again = await see(alder, "grid_worker", f"/files/{made['id']}", **{"if-none-match": shown.headers["etag"]})
     assert again.status_code == 304
-    kept = sorted(path.name.partition(".")[2] for path in (folder / alder.id.hex).iterdir())
-    assert set(kept) == {"", "thumbnail"}
+    assert {name.partition(".")[2] for name in place.kept.names(alder.id)} == {"", "thumbnail"}
     asked = "query ($id: ID!) { file(id: $id) { kind byteSize sha256 width expiresAt uploader { id } } }"
     found = (await alder.ask("grid_worker", asked, {"id": made["id"]}))["file"]
     assert (found["sha256"], found["byteSize"], found["expiresAt"] is None) == (
@@ -70,11 +66,10 @@ async def test_a_photo_is_kept_clean_and_shown_to_its_uploader(cities: Cities) -
         len(shown.content),
         False,
     )
-    del opened
 
 
-async def test_a_form_carries_a_file_as_well(cities: Cities) -> None:
-    _, alder, _, _ = cities
+async def test_a_form_carries_a_file_as_well(place: Place) -> None:
+    alder = place.alder
     headers = {"authorization": f"Bearer {alder.bearers['grid_worker']}"}
     one = {"file": ("x.png", picture(form="PNG"), "application/x-msdownload")}
     answer = await alder.client.post("/files", files=one, data={"note": "x"}, headers=headers)
@@ -85,8 +80,8 @@ async def test_a_form_carries_a_file_as_well(cities: Cities) -> None:
 
 
 @pytest.mark.parametrize("content", [mp4(), webm()], ids=["mp4", "webm"])
-async def test_a_video_is_kept_and_shown_in_ranges(cities: Cities, content: bytes) -> None:
-    _, alder, _, _ = cities
+async def test_a_video_is_kept_and_shown_in_ranges(place: Place, content: bytes) -> None:
+    alder = place.alder
     made = (await send(alder, "grid_worker", content)).json()
     assert (made["kind"], made["byteSize"], made["width"]) == ("VIDEO", len(content), None)
     whole = (await see(alder, "grid_worker", f"/files/{made['id']}")).content
@@ -113,19 +108,19 @@ async def test_a_video_is_kept_and_shown_in_ranges(cities: Cities, content: byte
     ],
 )
 async def test_what_is_no_photo_or_video_is_refused_and_nothing_is_kept(
-    cities: Cities, content: bytes, expected: tuple[int, str]
+    place: Place, content: bytes, expected: tuple[int, str]
 ) -> None:
-    _, alder, _, folder = cities
-    before = list(folder.rglob("*"))
+    alder = place.alder
+    before = place.kept.names()
     answer = await send(alder, "grid_worker", content)
     assert reason(answer) == expected
-    assert list(folder.rglob("*")) == before
+    assert place.kept.names() == before
     told = (await send(alder, "grid_worker", content, headers={"accept-language": "zh"})).json()["errors"][0]
     assert told["message"] != answer.json()["errors"][0]["message"]
 
 
-async def test_the_citys_limits_hold(cities: Cities) -> None:
-    opened, alder, _, _ = cities
+async def test_the_citys_limits_hold(place: Place) -> None:
+    opened, alder = place.opened, place.alder
     for name, value, content, expected in (
         ("file_image_bytes", 500, picture(), "FILE_TOO_LARGE"),
         ("file_video_bytes", 500, mp4(), "FILE_TOO_LARGE"),
@@ -164,8 +159,8 @@ async def _set(opened: Platform, city: Twin, settings: dict[str, Any]) -> None:
     opened.directory.forget(city.id)
 
 
-async def test_four_callers_and_the_other_city(cities: Cities) -> None:
-    _, alder, birch, _ = cities
+async def test_four_callers_and_the_other_city(place: Place) -> None:
+    alder, birch = place.alder, place.birch
     made = (await send(alder, "grid_worker", picture())).json()
     assert reason(await send(alder, None, picture())) == (401, "UNAUTHENTICATED")
     assert reason(await send(alder, "nonsense", picture())) == (401, "UNAUTHENTICATED")
@@ -181,8 +176,8 @@ async def test_four_callers_and_the_other_city(cities: Cities) -> None:
     assert (await see(alder, "city_administrator", f"/files/{made['id']}")).status_code == 200
 
 
-async def test_a_link_shows_it_to_anybody_for_some_minutes(cities: Cities, files_clock: ManualClock) -> None:
-    _, alder, birch, _ = cities
+async def test_a_link_shows_it_to_anybody_for_some_minutes(place: Place, files_clock: ManualClock) -> None:
+    alder, birch = place.alder, place.birch
     made = (await send(alder, "grid_worker", picture())).json()
     asked = "query ($id: ID!) { file(id: $id) { url thumbnailUrl } }"
     links = (await alder.ask("grid_worker", asked, {"id": made["id"]}))["file"]
@@ -206,10 +201,8 @@ async def test_a_link_shows_it_to_anybody_for_some_minutes(cities: Cities, files
 TICKET = "mutation { fileTicketIssue { __typename ... on FileTicket { token } ... on Refusal { code reason } } }"
 
 
-async def test_a_ticket_is_good_for_one_upload_where_the_city_allows_it(
-    cities: Cities, files_clock: ManualClock
-) -> None:
-    opened, alder, birch, _ = cities
+async def test_a_ticket_is_good_for_one_upload_where_the_city_allows_it(place: Place, files_clock: ManualClock) -> None:
+    opened, alder, birch = place.opened, place.alder, place.birch
     refused = (await alder.ask("city_administrator", TICKET))["fileTicketIssue"]
     assert refused["reason"] == "TICKETS_NOT_GIVEN"
     assert (await alder.ask("grid_worker", TICKET))["fileTicketIssue"]["code"] == "FORBIDDEN"
@@ -232,35 +225,31 @@ async def test_a_ticket_is_good_for_one_upload_where_the_city_allows_it(
     assert reason(await send(alder, token, picture())) == (401, "UNAUTHENTICATED")
 
 
-async def test_an_upload_that_nothing_uses_is_deleted(cities: Cities, files_clock: ManualClock) -> None:
-    opened, _, birch, folder = cities
+async def test_an_upload_that_nothing_uses_is_deleted(place: Place, files_clock: ManualClock) -> None:
+    opened, birch = place.opened, place.birch
     await _set(opened, birch, {"fresh_hours": 1})
-    before = set((folder / birch.id.hex).iterdir())
+    before = place.kept.names(birch.id)
     made = (await send(birch, "grid_worker", picture())).json()
     expire = next(job for job in JOBS if job.name == "files.expire")
-    place = folder / birch.id.hex
     files_clock.advance(minutes=59)
     async with opened.works.begin(system_principal(birch.id)) as work:
         assert await expire.run(work) == 0
-    assert len(set(place.iterdir()) - before) == 2
+    assert len(place.kept.names(birch.id) - before) == 2
     files_clock.advance(minutes=1)
     async with opened.works.begin(system_principal(birch.id)) as work:
         assert await expire.run(work) == 1
-    assert set(place.iterdir()) == before
+    assert place.kept.names(birch.id) == before
     assert (await see(birch, "grid_worker", f"/files/{made['id']}")).status_code == 404
 
 
-async def test_what_cannot_be_kept_is_refused_and_expires(cities: Cities, files_clock: ManualClock) -> None:
-    opened, _, birch, folder = cities
-    place = folder / birch.id.hex
-    for path in place.iterdir():
-        path.unlink()
-    place.rmdir()
-    place.write_bytes(b"in the way")
-    try:
+async def test_what_cannot_be_kept_is_refused_and_expires(place: Place, files_clock: ManualClock) -> None:
+    opened, birch = place.opened, place.birch
+    made, before = (await send(birch, "community_worker", picture())).json(), place.kept.names()
+    with place.kept.refusing(opened, birch.id):
         assert reason(await send(birch, "community_worker", picture())) == (503, "FILES_UNAVAILABLE")
-    finally:
-        place.unlink()
+        assert reason(await see(birch, "community_worker", f"/files/{made['id']}")) == (503, "FILES_UNAVAILABLE")
+    assert place.kept.names() == before
+    assert (await see(birch, "community_worker", f"/files/{made['id']}")).status_code == 200
     files_clock.advance(hours=1)
     async with opened.works.begin(system_principal(birch.id)) as work:
         await next(job for job in JOBS if job.name == "files.expire").run(work)
@@ -268,8 +257,8 @@ async def test_what_cannot_be_kept_is_refused_and_expires(cities: Cities, files_
         assert len((await work.session.scalars(select(m.StoredFile))).all()) == 1
 
 
-async def test_one_account_keeps_only_so_many_unused(cities: Cities) -> None:
-    opened, _, birch, _ = cities
+async def test_one_account_keeps_only_so_many_unused(place: Place) -> None:
+    opened, birch = place.opened, place.birch
     await _set(opened, birch, {"fresh_most": 2})
     answers = [await send(birch, "city_administrator", picture()) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [201, 201, 413]

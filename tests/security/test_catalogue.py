@@ -49,6 +49,8 @@ MUTATIONS = {
     "operator may read": "GRANT SELECT ON {t} TO cityloom_operator",
     "public may read": "GRANT SELECT ON {t} TO PUBLIC",
     "audit can be rewritten": "GRANT UPDATE, DELETE ON audit_records TO cityloom_app",
+    "a column of the audit can be rewritten": "GRANT UPDATE (purpose) ON audit_records TO cityloom_app",
+    "more than an answer can be taken back": "GRANT UPDATE (outcome) ON webhook_attempts TO cityloom_app",
     "unique key without tenant": "CREATE UNIQUE INDEX loose ON {t} (id)",
     "foreign key without tenant": (
         "CREATE TABLE loose_parent (id uuid PRIMARY KEY); "

@@ -10,7 +10,22 @@ from uuid import UUID
 
 import asyncpg
 import orjson
-from sqlalchemy import Connection, DateTime, ForeignKeyConstraint, MetaData, Text, event, func, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    DateTime,
+    ForeignKeyConstraint,
+    MetaData,
+    Text,
+    and_,
+    event,
+    false,
+    func,
+    or_,
+    text,
+    true,
+    update,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DisconnectionError, EmulatedDBAPIException, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -19,7 +34,7 @@ from sqlalchemy.types import Uuid
 
 from cityloom.core.ids import new_id
 from cityloom.core.lending import PATIENCE, Connections, Lending
-from cityloom.core.principal import EVERYWHERE, subtree
+from cityloom.core.principal import EVERYWHERE, Scope, subtree
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,6 +123,15 @@ def area_foreign_key() -> ForeignKeyConstraint:
         deferrable=True,
         initially="DEFERRED",
     )
+
+
+def within(scope: Scope | None, path: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
+    """Whether an area path lies in a scope's areas; nowhere without a scope."""
+    if scope is None:
+        return false()
+    if scope.everywhere:
+        return true()
+    return or_(false(), *(and_(path >= low, path < high) for low, high in scope.areas))
 
 
 async def move_area_paths(session: AsyncSession, old: str, new: str) -> int:

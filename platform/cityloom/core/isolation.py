@@ -6,6 +6,7 @@ where it does not hold. Nothing here trusts the models for what the database doe
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ WITHOUT_WALL = {
     "outbox": "only sequencers read it, for the whole city",
     "events": "readers filter by the path: an event of an area is delivered to those who may see the area",
 }
+
+#: Privileges of single columns among those of `rls.grants`: what, and the columns.
+_OF_COLUMNS = re.compile(r"(\w+) \(([^)]*)\)")
 
 #: The predicates as PostgreSQL prints them.
 PREDICATES = {
@@ -176,6 +180,18 @@ async def _grants(connection: Connection) -> list[tuple[str, str]]:
         allowed = rls.grants(table).get(row["grantee"], "").split(", ") if table is not None else []
         if row["privilege_type"] not in allowed:
             out.append((row["table_name"], f"{row['grantee']} has {row['privilege_type']}"))
+    columns = await connection.fetch(
+        "SELECT c.relname AS name, a.attname AS column, g.privilege_type, "
+        "CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END AS grantee "
+        "FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid CROSS JOIN LATERAL aclexplode(a.attacl) g "
+        "WHERE c.relnamespace = 'public'::regnamespace"
+    )
+    for row in columns:
+        table = models.get(row["name"])
+        held = rls.grants(table).get(row["grantee"], "") if table is not None else ""
+        named = {(what, name.strip('" ')) for what, names in _OF_COLUMNS.findall(held) for name in names.split(",")}
+        if (row["privilege_type"], row["column"]) not in named:
+            out.append((row["name"], f"{row['grantee']} has {row['privilege_type']} ({row['column']})"))
     return out
 
 

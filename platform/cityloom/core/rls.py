@@ -96,10 +96,14 @@ def policies(table: Table) -> tuple[Policy, ...]:
 def grants(table: Table) -> dict[str, str]:
     """Privileges by role; a table marked `append_only` can be read and added to, nothing else.
 
+    But for columns that its mark names as `erasable`: what they hold can be taken back, and the rest stays proven.
     Workers are what deletes a city that leaves, append-only tables included: of rows they see whose they are and their
     ids, and nothing that they hold.
     """
-    writes = "SELECT, INSERT" if table.info.get("append_only") else "SELECT, INSERT, UPDATE, DELETE"
+    writes = "SELECT, INSERT, UPDATE, DELETE"
+    if table.info.get("append_only"):
+        erasable = table.info.get("erasable", ())
+        writes = "SELECT, INSERT" + (f", UPDATE ({', '.join(map(_quote, erasable))})" if erasable else "")
     match kind(table):
         case "tenant":
             # What a worker deletes is tallied by its triggers, as whoever deletes.

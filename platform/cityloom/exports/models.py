@@ -6,13 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKeyConstraint, Index, LargeBinary, Uuid, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cityloom.core.database import Base, TenantTable, tenant_foreign_key
 from cityloom.core.sealed import SEALED
-from cityloom.core.subjects import contents_of
 
 FORMATS = ("CSV", "XLSX", "JSONL")
 STATES = ("PENDING", "QUEUED", "RUNNING", "READY", "REJECTED", "CANCELLED", "FAILED", "EXPIRED", "WITHDRAWN")
@@ -79,12 +78,19 @@ class Export(TenantTable, Base):
 
 
 class ExportContent(TenantTable, Base):
-    """An export's file tells of a row that somebody's erasure can destroy; `id` is the export's."""
+    """An export's file tells of rows that somebody's erasure can destroy; `id` is the export's.
+
+    Many rows at once, those up to the `until_row`-th of the file: noting each by itself takes as long as the file does.
+    An erasure looks through them all, which are as many as the files that are kept have rows.
+    """
 
     __tablename__ = "export_contents"
-    __table_args__ = contents_of("exports")
+    __table_args__ = (
+        ForeignKeyConstraint(["tenant_id", "id"], ["exports.tenant_id", "exports.id"], ondelete="CASCADE"),
+    )
 
-    row_id: Mapped[UUID] = mapped_column(primary_key=True)
+    until_row: Mapped[int] = mapped_column(primary_key=True)
+    row_ids: Mapped[list[UUID]] = mapped_column(ARRAY(Uuid))
 
 
 class ExportRun(TenantTable, Base):

@@ -19,8 +19,7 @@ from uuid import UUID
 
 from graphql import GraphQLError
 from obstore.exceptions import BaseError
-from sqlalchemy import ARRAY, Uuid, func, literal, or_, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import or_, select, text
 
 from cityloom.access.acting import acting_as
 from cityloom.access.models import Account
@@ -42,6 +41,7 @@ from cityloom.exports.settings import settings_of
 from cityloom.exports.titles import headings
 from cityloom.exports.writing import Form, Provenance, writer
 from cityloom.files.store import FileStore
+from cityloom.graph.compiler import tells_of
 from cityloom.graph.wholes import Wholes
 from cityloom.tenancy.directory import TenantDirectory
 from cityloom.tenancy.keys import KeyRing
@@ -65,6 +65,7 @@ _DUE = (
     "SELECT DISTINCT r.tenant_id FROM export_runs AS r JOIN tenants AS t ON t.id = r.tenant_id AND t.state = 'ACTIVE' "
     "WHERE r.claimed_until IS NULL OR r.claimed_until <= :now"
 )
+_CONTENTS = "INSERT INTO export_contents (tenant_id, id, until_row, row_ids) VALUES ($1, $2, $3, $4::text::uuid[])"
 #: The first row of a large sorted list takes its time; the planner shall think of all of them.
 _BOUNDS = "SET LOCAL statement_timeout = '120s'; SET LOCAL cursor_tuple_fraction = 1"
 #: What passes by itself: the claim runs out, and the export is begun again.
@@ -246,7 +247,7 @@ class Exporter:
     async def _fill(self, claim: Claim, whole: Whole, made: Any) -> None:  # noqa: ANN401 - a writer
         """Read as whoever asked, in one transaction, and write; at most as many rows as may be delivered."""
         told = 0.0
-        telling: set[UUID] = set()
+        telling: set[bytes] = set()
         written: Written = made.written
         async with self._works.begin(claim.principal) as work:
             connection = await work.connection()
@@ -254,7 +255,7 @@ class Exporter:
             async for found in whole.rows(connection, context=self._works.services):
                 room = claim.row_bound - written.rows
                 made.add(found[:room])
-                telling.update(*(row.tells for row in found[:room]))
+                telling |= tells_of(found[:room])
                 if len(found) > room:
                     written.is_truncated = True
                     break
@@ -264,7 +265,7 @@ class Exporter:
                     told = time.monotonic()
         await self._tell(claim, written.rows, telling)
 
-    async def _tell(self, claim: Claim, rows_done: int, telling: Collection[UUID] = ()) -> None:
+    async def _tell(self, claim: Claim, rows_done: int, telling: Collection[bytes] = ()) -> None:
         """Say how far it is, and of which rows it tells, and hold on to the claim.
 
         Raises `Withdrawn` where it is this worker's no more.
@@ -275,11 +276,9 @@ class Exporter:
                 raise Withdrawn
             run.rows_done, run.claimed_until = rows_done, work.now() + CLAIM
             if telling:
-                export = literal(claim.tenant_id, Uuid), literal(claim.export_id, Uuid)
-                said = select(*export, func.unnest(literal(list(telling), ARRAY(Uuid))))
-                contents = insert(m.ExportContent).from_select(["tenant_id", "id", "row_id"], said)
-                # Rows may tell of the same, a household of many residents for one.
-                await work.session.execute(contents.on_conflict_do_nothing())
+                told = f"{{{b','.join(telling).decode()}}}"
+                connection = await work.connection()
+                await connection.execute(_CONTENTS, claim.tenant_id, claim.export_id, rows_done, told)
 
     async def _run(self, work: Work, claim: Claim) -> m.ExportRun | None:
         """The export's place in the queue, locked; None where the claim is not this worker's any more."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from uuid import UUID
 
 import orjson
+from obstore.exceptions import BaseError
 from sqlalchemy import select
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -24,7 +25,7 @@ from cityloom.core.principal import PrincipalKind
 from cityloom.core.text import negotiate
 from cityloom.files import models as m
 from cityloom.files import service
-from cityloom.files.errors import FileEmpty, FileTooLarge, FormWrong, RangeWrong, absent
+from cityloom.files.errors import FileEmpty, FilesUnavailable, FileTooLarge, FormWrong, RangeWrong, absent
 from cityloom.files.store import FileStore
 from cityloom.graph import errors as shown
 from cityloom.tenancy.system import system_principal
@@ -142,6 +143,8 @@ class FilesEndpoint:
             size = await store.size(file.tenant_id, file.id, variant=variant)
         except FileNotFoundError:
             raise absent(()) from None
+        except (OSError, BaseError) as error:
+            raise FilesUnavailable from error
         mark = f'"{file.sha256[:32]}{variant[:1]}"'
         headers = _SAFE | {
             "etag": mark,

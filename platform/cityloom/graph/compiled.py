@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
-import orjson
-
-from cityloom.graph.compiler.telling import taken_out
+from cityloom.graph.compiler.telling import told, untold
 from cityloom.graph.reads import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     import asyncpg
 
@@ -133,6 +131,5 @@ class CompiledPlan:
         answer = await self.query.run(fetch, context=self.reads.services)
         if not self.query.plan.tells:
             return Answer(answer.fields, answer.errors)
-        decoded = {key: orjson.loads(value) for key, value in answer.fields.items()}
-        tells = taken_out(decoded)
-        return Answer({key: orjson.dumps(value) for key, value in decoded.items()}, answer.errors, tells)
+        tells = frozenset[UUID]().union(*map(told, answer.fields.values()))
+        return Answer({key: untold(value) for key, value in answer.fields.items()}, answer.errors, tells)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from graphql import GraphQLError
+
 from cityloom.core.errors import Forbidden, Refusal, RefusalCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from graphql import GraphQLError
 
     from cityloom.core.principal import Principal
 
@@ -43,10 +43,15 @@ class NoDecisions:
 
 @dataclass(slots=True)
 class RequestDecisions:
-    """The denials of one request. The first is kept; later ones have its id where it speaks of them, else none."""
+    """The denials of one request. The first is kept; later ones have its id where it speaks of them, else none.
+
+    A subscription is one request, however long it lasts: `forbidden` are all the protected fields that it asks for in
+    vain, so that the one record speaks of each.
+    """
 
     decisions: Decisions
     principal: Principal
+    forbidden: tuple[str, ...] = ()
     kept: dict[str, str | None] | None = field(default=None)
 
     async def stamp_refusal(self, refusal: Refusal, *, root: str | None = None) -> None:
@@ -68,7 +73,8 @@ class RequestDecisions:
                 await self.stamp_refusal(original)
             elif error.extensions and error.extensions.get("code") == RefusalCode.FORBIDDEN.value:
                 fields.append(error)
-        wanted = tuple(dict.fromkeys(str(error.extensions["permission"]) for error in fields if error.extensions))
+        found = (str(error.extensions["permission"]) for error in fields if error.extensions)
+        wanted = self.forbidden or tuple(dict.fromkeys(found))
         for error in fields:
             if error.extensions is None:
                 continue
@@ -76,6 +82,23 @@ class RequestDecisions:
             decision = await self._id(str(error.extensions["permission"]), denial)
             if decision is not None:
                 error.extensions["decisionId"] = decision
+
+    async def stamped(self, errors: Iterable[GraphQLError]) -> list[GraphQLError]:
+        """The same errors with the ids of this caller's decisions; those given, which others are told too, stay."""
+        own = [
+            GraphQLError(
+                error.message,
+                error.nodes,
+                error.source,
+                error.positions,
+                error.path,
+                error.original_error,
+                dict(error.extensions or {}),
+            )
+            for error in errors
+        ]
+        await self.stamp_errors(own)
+        return own
 
     async def _id(self, permission: str, denial: Denial) -> str | None:
         if self.kept is None:

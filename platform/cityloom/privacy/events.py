@@ -49,6 +49,19 @@ class DisclosureMade(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PurposeSearched(Event):
+    """Somebody was told for a purpose which people have something protected; each has it in their record."""
+
+    type: ClassVar[str] = "privacy.purpose.searched.v1"
+    subject_tag: ClassVar[str] = PURPOSE
+    zh: ClassVar[str] = "有人以该目的查询了哪些人具有某项敏感信息;每个人的查阅记录中均有记载。"
+
+    purpose: str
+    shown: tuple[str, ...]
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentRecorded(Event):
     """A person gave consent to a purpose, or withdrew it."""
 
@@ -120,6 +133,7 @@ EVENTS: tuple[type[Event], ...] = (
     PurposeCreated,
     PurposeChanged,
     DisclosureMade,
+    PurposeSearched,
     ConsentRecorded,
     HoldChanged,
     SubjectErased,

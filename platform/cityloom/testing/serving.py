@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 
 def free_port() -> int:
     """A port of localhost that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """So many ports of localhost, each another, that nobody listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 @contextmanager
@@ -42,7 +49,7 @@ def served(factory: str, environment: Mapping[str, str] | None = None) -> Iterat
             start_new_session=True,
         )
         try:
-            _wait_for(port, process, output)
+            wait_for(port, process, output)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
@@ -55,7 +62,8 @@ def served(factory: str, environment: Mapping[str, str] | None = None) -> Iterat
                 raise
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], output: IO[bytes]) -> None:
+    """Wait until a server listens; raises what it said where it ends instead."""
     deadline = time.monotonic() + 30
     while True:
         if process.poll() is not None:

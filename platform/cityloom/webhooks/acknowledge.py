@@ -32,8 +32,14 @@ SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::sma
 ON CONFLICT (tenant_id, id) DO NOTHING
 """
 #: What was delivered is delivered, whoever has the lease now. A failure counts only with the lease: else somebody else
-#: is at it. What was finished or withdrawn meanwhile stays so.
+#: is at it. What was finished or withdrawn meanwhile stays so. An answer is not kept that came to what was erased
+#: meanwhile: whoever erases holds the lanes, and has not seen attempts of before.
 _DELIVERIES = """
+WITH taken_back AS (
+  UPDATE webhook_attempts AS a SET answer = NULL FROM webhook_deliveries AS erased
+  WHERE a.tenant_id = $1 AND a.id = ANY($7::uuid[]) AND a.answer IS NOT NULL
+    AND erased.tenant_id = $1 AND erased.id = a.delivery_id AND erased.body_erased_at IS NOT NULL
+)
 UPDATE webhook_deliveries AS d SET state = given.state, tries = d.tries + 1, due_at = given.due_at, lease = NULL,
   finished_at = given.finished_at
 FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
@@ -98,6 +104,7 @@ async def write(works: Works, tenant_id: UUID, tried: Sequence[Tried]) -> None:
                 [verdict.state for verdict in verdicts],
                 [verdict.due_at for verdict in verdicts],
                 [verdict.finished_at for verdict in verdicts],
+                [one.id for one in tried],
             )
         }
         ended = [

@@ -146,7 +146,8 @@ class WebhookLane(TenantTable, Base):
 class WebhookDelivery(TenantTable, Base):
     """One event for one endpoint; `body` is what is sent, byte for byte, however often.
 
-    Nothing is left of it from `body_erased_at` on, when somebody was erased of whom the endpoint's document told.
+    Nothing is left of it, nor of what receivers answered to it, from `body_erased_at` on, when somebody was erased of
+    whom the endpoint's document told.
     """
 
     __tablename__ = "webhook_deliveries"
@@ -215,7 +216,10 @@ class WebhookDeliveryContent(TenantTable, Base):
 
 
 class WebhookAttempt(TenantTable, Base):
-    """One try of a delivery: what came of it. `answer` is the first kilobyte of what the receiver said."""
+    """One try of a delivery: what came of it. `answer` is the first kilobyte of what the receiver said.
+
+    It may tell of whom the body tells, and is erased with that.
+    """
 
     __tablename__ = "webhook_attempts"
 
@@ -233,7 +237,7 @@ class WebhookAttempt(TenantTable, Base):
         tenant_foreign_key("delivery_id", "webhook_deliveries"),
         _words("outcome", OUTCOMES),
         Index(None, "tenant_id", "delivery_id", "id"),
-        {"info": {"append_only": True}},
+        {"info": {"append_only": True, "erasable": ("answer",)}},
     )
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, inspect, select
 
+from cityloom.audit.models import AuditRecord
+from cityloom.audit.service import state_hash
+from cityloom.core.ids import encode_id, new_id
 from cityloom.core.principal import Scope, subtree
+from cityloom.events.models import OutboxRecord
+from cityloom.modules.registry.models import Resident
 from cityloom.modules.tags import models as m
 from cityloom.modules.tags import service
+from cityloom.modules.tags.service import revealing
 from cityloom.privacy import service as privacy
+from cityloom.privacy.models import Disclosure
 from cityloom.testing.rights import ALL, StatedRights, principal
 from tests.modules.tags.conftest import READS
 
@@ -174,6 +182,63 @@ async def test_who_has_a_sensitive_tag_is_told_for_a_purpose_and_written_down(
         await privacy.record_consent(work, street.person("s1c1g11"), purpose="SERVICE", is_given=True, evidence="表单")
     found = await front.data(caller, HELD, {"codes": ["secret"], "purpose": "SERVICE"})
     assert [node["id"] for node in found["residents"]["nodes"]] == [street.person("s1c1g11")]
+
+
+async def test_however_many_have_it_each_is_written_down(
+    front: Front, street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = await street.assign("s1c1g10", "secret")
+    await street.assign("s2c1g10", "secret")
+    await street.purpose("CARE")
+    await crowd(street, row, 1_100)
+    caller = street.tree.someone(*READS, "tags.tag.read", "tags.sensitive.read")
+    asked = """query($area: ID) { residents(where: {hasSensitiveTag: {
+      codes: ["secret"], purpose: "CARE", areaId: $area}}) { totalCount } }"""
+    before = await front.footprint(street.tree.tenant_id)
+    # Beyond what one question takes nobody is told of, nor written down.
+    monkeypatch.setattr(revealing, "MOST_HOLDERS", 1_101)
+    refused = await front.ask(caller, asked)
+    assert refused["errors"][0]["extensions"]["reason"] == "TOO_MANY_HOLDERS"
+    assert refused["errors"][0]["extensions"]["details"] == {"most": 1_101}
+    assert await front.footprint(street.tree.tenant_id) == before
+    elsewhere = encode_id("area", new_id(), new_id())
+    # Area by area they are found, and nobody else's record says that somebody asked.
+    for area, count in ((street.tree.global_id("s2"), 1), (street.tree.global_id("s1"), 1_101), (elsewhere, 0)):
+        for _ in range(2):
+            found = await front.data(caller, asked, {"area": area})
+            assert found["residents"]["totalCount"] == count
+    after = await front.footprint(street.tree.tenant_id)
+    grown = {name: total - before[name] for name, total in after.items() if total != before[name]}
+    assert grown == {"disclosures": 1_102, "outbox": 2, "audit_records": 2}
+    async with street.works.begin(street.tree.administrator) as work:
+        told = (await work.session.scalars(select(OutboxRecord).order_by(OutboxRecord.id.desc()).limit(2))).all()
+        assert [(one.type, one.facts["count"]) for one in told] == [
+            ("privacy.purpose.searched.v1", 1_101),
+            ("privacy.purpose.searched.v1", 1),
+        ]
+        # The audit log proves each row of the ledger: this is the state whose hash it has.
+        subjects = await work.session.scalars(
+            select(Disclosure.subject_id).where(Disclosure.subject_id != street.people["s2c1g10"].id)
+        )
+        people = hashlib.sha256(b"".join(sorted(one.bytes for one in subjects))).hexdigest()
+        state = {"tags.resident.sensitive": "shown", "count": 1_101, "people": people}
+        entry = select(AuditRecord).where(AuditRecord.after_hash == state_hash(state))
+        assert (await work.session.scalars(entry)).one().purpose == "CARE"
+
+
+async def crowd(street: Street, row: m.ResidentTag, count: int) -> None:
+    """So many more people in a household, with the same tag."""
+    async with street.works.begin(street.tree.administrator) as work:
+        person = await work.session.get_one(Resident, (row.tenant_id, row.resident_id))
+        ids = [new_id() for _ in range(count)]
+        work.session.add_all(copy_of(person, id=one, relationship="OTHER") for one in ids)
+        await work.session.flush()
+        work.session.add_all(copy_of(row, id=new_id(), resident_id=one) for one in ids)
+
+
+def copy_of(row: Any, **values: Any) -> Any:
+    told = {column.key: getattr(row, column.key) for column in inspect(type(row)).column_attrs}
+    return type(row)(**told | values)
 
 
 async def looked(front: Front, street: Street, person: str) -> list[tuple[str, str, list[str]]]:

@@ -27,7 +27,7 @@ async def withdraw(work: Work, row_ids: Collection[UUID]) -> int:
     again = update(m.ExportRun).where(m.ExportRun.claim_id.is_not(None))
     values = {"claim_id": None, "claimed_until": None, "tries": m.ExportRun.tries - 1, "rows_done": 0}
     await work.session.execute(again.values(values).execution_options(synchronize_session=False))
-    telling = select(m.ExportContent.id).where(m.ExportContent.row_id.in_(row_ids))
+    telling = select(m.ExportContent.id).where(m.ExportContent.row_ids.overlap(list(row_ids)))
     found = await work.session.scalars(
         select(m.Export)
         .where(m.Export.state == "READY", m.Export.id.in_(telling))

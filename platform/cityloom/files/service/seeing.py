@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, false, or_, select, true
 
+from cityloom.core.database import within
 from cityloom.core.errors import Unauthenticated
 from cityloom.files import models as m
 from cityloom.files.service.links import OPEN_STATES
@@ -30,9 +31,7 @@ class _Reach:
     account_id: UUID | None
 
     def areas(self, path: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
-        if self.scope.everywhere:
-            return true()
-        return or_(false(), *(and_(path >= low, path < high) for low, high in self.scope.areas))
+        return within(self.scope, path)
 
     def departments(self, department_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
         if self.scope.everywhere:

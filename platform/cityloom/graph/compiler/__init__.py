@@ -23,7 +23,7 @@ from cityloom.graph.compiler.roots import root
 from cityloom.graph.compiler.selection import bound_of, single
 from cityloom.graph.compiler.statement import in_bytes, rendered, settings
 from cityloom.graph.compiler.stream import Following, followed, stream
-from cityloom.graph.compiler.whole import Whole, found_whole, whole
+from cityloom.graph.compiler.whole import Whole, found_whole, tells_of, whole
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -283,4 +283,4 @@ def _statement(build: Build, columns: list[ColumnElement[Any]], *, context: bool
     return rendered(build, statement)
 
 
-__all__ = ["Answer", "Compiler", "Fetch", "Following", "Plan", "Query", "VariablesRefused", "Whole"]
+__all__ = ["Answer", "Compiler", "Fetch", "Following", "Plan", "Query", "VariablesRefused", "Whole", "tells_of"]

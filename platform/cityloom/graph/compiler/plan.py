@@ -45,7 +45,7 @@ class Plan:
     not depend on data. `others` are root fields that Python resolves. `cost` is the worst-case number of rows.
     It `varies` unless every row is found by a key of the request or of another row: then the best way to the rows
     depends on the values of the request. `sources` say which table each aggregate is counted from. Where it `tells`,
-    the answer says which rows are in it and has to be rid of that (`telling.taken_out`).
+    the answer says which rows are in it and has to be rid of that (`telling.untold`).
     """
 
     sql: str | None
@@ -83,6 +83,11 @@ class Plan:
     def root_keys(self) -> tuple[str, ...]:
         """The response keys of the compiled root fields."""
         return tuple(key for key, _ in self.roots)
+
+    @property
+    def forbidden(self) -> tuple[str, ...]:
+        """Protected fields that the caller may not read: they are null wherever they would be answered."""
+        return tuple(sorted({patch.forbidden for patch in self.patches if patch.forbidden is not None}))
 
     def arguments(self, variables: Mapping[str, Any], principal: Principal) -> list[Any]:
         """The statement's arguments for one request.

@@ -77,7 +77,7 @@ def object_columns(
         columns.append((key, _field(build, bound, alias, field, group, (*path, key), weight)))
     if bound.model.__table__.name in build.telling:
         build.tells = True
-        columns.append((TELLS, alias.id))
+        columns.insert(0, (TELLS, alias.id))
     return columns
 
 

@@ -70,6 +70,11 @@ class Following:
         """The response key of the root field."""
         return self.plan.roots[0][0]
 
+    @property
+    def forbidden(self) -> tuple[str, ...]:
+        """Protected fields that the caller may not read."""
+        return self.plan.forbidden
+
     async def prepared(self, context: Services) -> Mapping[str, Any]:
         """The variables, with what declared functions work out of them."""
         values = dict(self.variables)

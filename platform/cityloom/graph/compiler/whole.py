@@ -23,12 +23,11 @@ from cityloom.graph.compiler.roots import narrowed, root
 from cityloom.graph.compiler.rows import Labels
 from cityloom.graph.compiler.selection import definition_of, named, object_columns
 from cityloom.graph.compiler.statement import in_bytes
-from cityloom.graph.compiler.telling import taken_out
+from cityloom.graph.compiler.telling import told_in_text, untold
 from cityloom.graph.compiler.values import arguments
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from uuid import UUID
+    from collections.abc import AsyncIterator, Iterable, Mapping
 
     import asyncpg
     from graphql import FieldNode, GraphQLField
@@ -46,11 +45,19 @@ _PAGING = frozenset({"first", "last", "after", "before"})
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: what tells it apart from the others for ever (None for groups), its selection, and of what it tells."""
+    """One row: what tells it apart from the others for ever (None for groups), and its selection.
+
+    `raw` is that in JSON as it was answered, where it says of which rows it tells.
+    """
 
     key: str | None
     value: dict[str, Any]
-    tells: frozenset[UUID] = frozenset()
+    raw: bytes = b""
+
+
+def tells_of(rows: Iterable[Row]) -> set[bytes]:
+    """The ids, in text, of the rows that somebody's erasure can destroy of which these tell."""
+    return told_in_text(b"".join(row.raw for row in rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ class Whole:
     @property
     def forbidden(self) -> tuple[str, ...]:
         """Protected fields that the caller may not read: they would be null in every row."""
-        return tuple(sorted({patch.forbidden for patch in self.query.plan.patches if patch.forbidden is not None}))
+        return self.query.plan.forbidden
 
     @property
     def full(self) -> tuple[str, ...]:
@@ -120,11 +127,12 @@ class Whole:
             parts = {self.key: b"[" + b",".join(row[1] for row in found) + b"]"}
             if plan.patches:
                 await finish(parts, plan.patches, context)
-            values = orjson.loads(parts[self.key])
-            yield [
-                Row(row[0], value, taken_out(value) if plan.tells else frozenset())
-                for row, value in zip(found, values, strict=True)
-            ]
+            if not plan.tells:
+                values = orjson.loads(parts[self.key])
+                yield [Row(row[0], value) for row, value in zip(found, values, strict=True)]
+                continue
+            values = orjson.loads(untold(parts[self.key]))
+            yield [Row(row[0], value, row[1]) for row, value in zip(found, values, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,4 +263,4 @@ def found_whole(parts: Parts, plan: Plan, counting: Plan, variables: Mapping[str
     )
 
 
-__all__ = ["BATCH", "Parts", "Row", "Whole", "found_whole", "whole"]
+__all__ = ["BATCH", "Parts", "Row", "Whole", "found_whole", "tells_of", "whole"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter, deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import orjson
@@ -18,17 +18,21 @@ import orjson
 from cityloom.core import logs, telemetry
 from cityloom.graph import errors as shown
 from cityloom.graph.compiler.stream import MESSAGES
+from cityloom.graph.decisions import NoDecisions, RequestDecisions
 from cityloom.graph.live.refusals import GoingAway, TooManySubscriptions, TooSlow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator, Mapping
     from uuid import UUID
 
+    from graphql import GraphQLError
+
     from cityloom.core.errors import Refusal
     from cityloom.core.principal import Principal
     from cityloom.core.text import Locale
     from cityloom.graph.compiler import Following
     from cityloom.graph.compiler.stream import FetchAll, Message
+    from cityloom.graph.decisions import Decisions
 
 #: What waits for one subscription at most, in messages and in bytes; who lets more gather is cut off.
 WAITING_MESSAGES: Final = 1_000
@@ -65,11 +69,20 @@ class Growth(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One message as it is sent: the answer in JSON, and the cursor behind it."""
+    """One message as it is sent: the answer in JSON, and the cursor behind it.
+
+    `errors` are not in the body yet: each of those who are told the same has decisions of their own in them.
+    """
 
     position: int
     cursor: str
     body: bytes
+    errors: tuple[GraphQLError, ...] = ()
+
+    def with_errors(self, errors: list[dict[str, Any]]) -> Told:
+        """The message with errors, as clients see them, in its body."""
+        body = self.body[:-1] + b',"errors":' + orjson.dumps(errors, default=str) + b"}"
+        return replace(self, body=body, errors=())
 
 
 class Feeds:
@@ -82,11 +95,16 @@ class Feeds:
         services: Mapping[type, Any],
         *,
         admit: Callable[[Principal], Awaitable[None]] | None = None,
+        decisions: Decisions | None = None,
         most: int = MOST,
         most_each: int = MOST_EACH,
     ) -> None:
-        """`fetch_of(cost)` runs statements of that cost; `admit` refuses whose city is not served live at present."""
+        """`fetch_of(cost)` runs statements of that cost; `admit` refuses whose city is not served live at present.
+
+        `decisions` keeps what callers are refused inside of messages, once for each subscription.
+        """
         self.growth, self.fetch_of, self.services = growth, fetch_of, services
+        self.decisions: Decisions = decisions or NoDecisions()
         self._admit = admit
         self._most, self._most_each = most, most_each
         self._of_callers: Counter[Hashable] = Counter()
@@ -188,13 +206,13 @@ class Feeds:
                 except Exception as error:  # noqa: BLE001 - one caller's trouble must not end the others' guard
                     _log.warning("graph.subscription_not_renewed", error=type(error).__name__)
 
-    def feed_of(self, following: Following, values: Mapping[str, Any], locale: Locale) -> _Feed:
+    def feed_of(self, following: Following, values: Mapping[str, Any]) -> _Feed:
         """The feed that answers this, made where there is none."""
-        key = (id(following.plan), following.key, locale, *map(_fixed, following.argued(values)))
+        key = (id(following.plan), following.key, *map(_fixed, following.argued(values)))
         feed = self._feeds.get(key)
         if feed is None:
             head = self.growth.head(following.principal.tenant_id)
-            feed = self._feeds[key] = _Feed(self, key, following, values, locale, head)
+            feed = self._feeds[key] = _Feed(self, key, following, values, head)
         return feed
 
     def drop(self, feed: _Feed) -> None:
@@ -207,16 +225,10 @@ class _Feed:
     """One statement, told to all who listen; it runs while anybody does."""
 
     def __init__(
-        self,
-        feeds: Feeds,
-        key: Hashable,
-        following: Following,
-        values: Mapping[str, Any],
-        locale: Locale,
-        position: int,
+        self, feeds: Feeds, key: Hashable, following: Following, values: Mapping[str, Any], position: int
     ) -> None:
         self.key, self.position = key, position
-        self._feeds, self._following, self._values, self._locale = feeds, following, values, locale
+        self._feeds, self._following, self._values = feeds, following, values
         self._members: set[Listener] = set()
         self._running: asyncio.Task[None] | None = None
 
@@ -253,11 +265,8 @@ class _Feed:
         return [self._told(message) for message in found]
 
     def _told(self, message: Message) -> Told:
-        key = orjson.dumps(self._following.key)
-        body = b'{"data":{' + key + b":" + message.value + b"}"
-        if message.errors:
-            body += b',"errors":' + orjson.dumps(shown.of_execution(message.errors, self._locale), default=str)
-        return Told(message.position, self._following.binding.cursor(message.position), body + b"}")
+        body = b'{"data":{' + orjson.dumps(self._following.key) + b":" + message.value + b"}}"
+        return Told(message.position, self._following.binding.cursor(message.position), body, message.errors)
 
     async def _run(self) -> None:
         growth, tenant_id = self._feeds.growth, self._following.principal.tenant_id
@@ -300,6 +309,7 @@ class Listener:
         self._why: Refusal | None = None
         self._last = position
         self._cursor: Callable[[int], str] = str
+        self._decisions: RequestDecisions
 
     @property
     def cursor(self) -> str:
@@ -309,7 +319,8 @@ class Listener:
     async def follow(self, following: Following) -> None:
         """Answer by this from here on: at the beginning, and when the caller's rights have changed."""
         self._cursor = following.binding.cursor
-        feed = self._feeds.feed_of(following, await following.prepared(self._feeds.services), self.locale)
+        self._decisions = RequestDecisions(self._feeds.decisions, following.principal, following.forbidden)
+        feed = self._feeds.feed_of(following, await following.prepared(self._feeds.services))
         if feed is not self._feed:
             self._leave()
             self._feed = feed
@@ -348,7 +359,7 @@ class Listener:
                     told = self._waiting.popleft()
                     self._bytes -= len(told.body)
                     self._last = told.position
-                    yield told
+                    yield await self._own(told) if told.errors else told
                 elif self._is_over:
                     if self._why is not None:
                         raise self._why
@@ -360,6 +371,11 @@ class Listener:
                     await self._catch_up(self._feed)
         finally:
             self.end()
+
+    async def _own(self, told: Told) -> Told:
+        """A message with its errors as this caller is told them."""
+        errors = await self._decisions.stamped(told.errors)
+        return told.with_errors(shown.of_execution(errors, self.locale))
 
     async def _catch_up(self, feed: _Feed) -> None:
         """Read what the feed has told already, as fast as it is taken; join the feed once there is nothing left."""

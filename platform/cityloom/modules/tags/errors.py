@@ -97,10 +97,10 @@ class TooManyResidents(Refusal):
 
 
 class TooManyHolders(Refusal):
-    """More than {most} residents have these sensitive tags where you see them: ask for fewer tags."""
+    """More than {most} residents have these sensitive tags where you see them: ask area by area, by `areaId`."""
 
     code = RefusalCode.LIMIT_EXCEEDED
-    zh = "您可见范围内有超过 {most} 位居民具有这些敏感标签:请减少标签。"
+    zh = "您可见范围内有超过 {most} 位居民具有这些敏感标签:请用 areaId 按区域分别查询。"
 
 
 class RuleMalformed(Refusal):

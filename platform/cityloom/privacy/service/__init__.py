@@ -1,6 +1,6 @@
 """What can be done in privacy."""
 
-from cityloom.privacy.service.consents import consent_of, give_consents, record_consent, who_consents
+from cityloom.privacy.service.consents import consent_of, consents_to, give_consents, record_consent, who_consents
 from cityloom.privacy.service.disclosures import demand_covered, disclose, note_found, note_search, unmask
 from cityloom.privacy.service.erasure import erase, erase_person, note_erasures, reapply
 from cityloom.privacy.service.export import begin_export, export_rows
@@ -13,6 +13,7 @@ __all__ = [
     "carry_on",
     "change_purpose",
     "consent_of",
+    "consents_to",
     "create_purpose",
     "demand_covered",
     "disclose",

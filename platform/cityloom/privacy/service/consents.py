@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Uuid, func, literal, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from cityloom.core.events import AuditEntry
@@ -18,6 +18,8 @@ from cityloom.privacy.service.reaching import checked_words, reach_person
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from uuid import UUID
+
+    from sqlalchemy import ColumnElement, SQLColumnExpression
 
     from cityloom.core.subjects import Person
     from cityloom.core.work import Work
@@ -92,11 +94,26 @@ async def who_consents(work: Work, tag: str, row_ids: Collection[UUID], purpose_
     """Those of these people who consent to a purpose now."""
     newest = (
         select(m.Consent.subject_id, m.Consent.is_given)
-        .where(m.Consent.subject_tag == tag, m.Consent.subject_id.in_(row_ids), m.Consent.purpose_id == purpose_id)
+        .where(
+            m.Consent.subject_tag == tag,
+            m.Consent.subject_id == func.any(literal(list(row_ids), ARRAY(Uuid))),
+            m.Consent.purpose_id == purpose_id,
+        )
         .ext(distinct_on(m.Consent.subject_id))
         .order_by(m.Consent.subject_id, m.Consent.id.desc())
     )
     return {row.subject_id for row in await work.session.execute(newest) if row.is_given}
+
+
+def consents_to(person_id: SQLColumnExpression[UUID], tag: str, purpose_id: UUID) -> ColumnElement[bool]:
+    """Whether a person of a statement consents to a purpose now."""
+    newest = (
+        select(m.Consent.is_given)
+        .where(m.Consent.subject_tag == tag, m.Consent.subject_id == person_id, m.Consent.purpose_id == purpose_id)
+        .order_by(m.Consent.id.desc())
+        .limit(1)
+    )
+    return newest.scalar_subquery().is_(true())
 
 
 async def consent_of(work: Work, tag: str, row_id: UUID, purpose_id: UUID) -> m.Consent | None:

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from cityloom.core.clock import CIVIL_TIME
 from cityloom.core.errors import Forbidden
 from cityloom.core.events import AuditEntry
-from cityloom.core.ids import new_id
+from cityloom.core.ids import NEW_ID_SQL, new_id
 from cityloom.core.subjects import protected_rows
 from cityloom.core.work import Works
 from cityloom.privacy import events, permissions
@@ -34,6 +34,25 @@ if TYPE_CHECKING:
 NOTE_LIMIT = 200
 #: Searches of one caller that find the same person count as one disclosure for so long.
 SAME_SEARCH = timedelta(hours=1)
+#: Whoever was noted for the same within `SAME_SEARCH` is not noted again; set against set, because the planner may know
+#: nothing of either. Answers how many were noted, and who they are as one hash of their ids in order, by which the one
+#: entry in the audit log proves each row of the ledger.
+_NOTE = f"""
+WITH fresh AS (
+  SELECT unnest($2::text::uuid[]) AS id
+  EXCEPT
+  SELECT subject_id FROM disclosures
+  WHERE tenant_id = $1 AND caller_id = $4 AND disclosed_at > $12 AND kind = 'SEARCH' AND subject_tag = $3
+    AND purpose_id = $8
+), noted AS (
+  INSERT INTO disclosures (tenant_id, id, kind, subject_tag, subject_id, caller_id, actor_kind, account_id, client_id,
+    purpose_id, fields, is_counted, disclosed_at, expires_at)
+  SELECT $1, {NEW_ID_SQL}, 'SEARCH', $3, id, $4, $5, $6, $7, $8, jsonb_build_array($9::text), false, $10, $11 FROM fresh
+)
+SELECT count(*) AS count, encode(sha256(coalesce(string_agg(uuid_send(id), ''::bytea ORDER BY id), ''::bytea)), 'hex')
+  AS people
+FROM fresh
+"""  # noqa: S608 - an expression of our own
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended('cityloom.unmask:' || :key, 0))")
 
 
@@ -143,27 +162,63 @@ async def note_search(
         for person in await work.session.scalars(query):
             if is_own(work, person) or not covers(work, work.rights.scope(person.__person__.read), person):
                 continue
-            await note_found(work, [person], field=field)
+            await _note_found(work, person, field=field)
 
 
-async def note_found(work: Work, found: Sequence[Person], *, field: str, purpose: m.Purpose | None = None) -> None:
-    """Write down that the caller finds people by something protected, once for a caller, a person and `SAME_SEARCH`."""
-    if not found:
-        return
-    tag = found[0].__person__.tag
-    again = select(m.Disclosure.subject_id).where(
-        m.Disclosure.subject_tag == tag,
-        m.Disclosure.subject_id.in_([person.id for person in found]),
-        m.Disclosure.caller_id == _caller(work),
-        m.Disclosure.kind == "SEARCH",
-        m.Disclosure.disclosed_at > work.now() - SAME_SEARCH,
-        # Found for another purpose, or by a number, is another thing to know.
-        m.Disclosure.purpose_id.is_(None) if purpose is None else m.Disclosure.purpose_id == purpose.id,
+async def _note_found(work: Work, person: Person, *, field: str) -> None:
+    again = (
+        select(m.Disclosure.id)
+        .where(
+            m.Disclosure.subject_tag == person.__person__.tag,
+            m.Disclosure.subject_id == person.id,
+            m.Disclosure.caller_id == _caller(work),
+            m.Disclosure.kind == "SEARCH",
+            m.Disclosure.disclosed_at > work.now() - SAME_SEARCH,
+            # Found for a purpose is another thing to know.
+            m.Disclosure.purpose_id.is_(None),
+        )
+        .limit(1)
     )
-    known = set(await work.session.scalars(again))
-    for person in found:
-        if person.id not in known:
-            disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field], purpose=purpose)
+    if await work.session.scalar(again) is None:
+        disclose(work, person, kind="SEARCH", action=person.__person__.read, fields=[field])
+
+
+async def note_found(work: Work, tag: str, found: str, *, field: str, purpose: m.Purpose) -> None:
+    """Write down that the caller is told, for a purpose, which people have something protected.
+
+    `found` are their ids as PostgreSQL writes an array: there may be very many, and nothing here needs each of them.
+    Each has it in their record, once for a caller, a purpose and `SAME_SEARCH`, by one statement; the event and the
+    audit entry are the search's.
+    """
+    now, principal = work.now(), work.principal
+    noted = await (await work.connection()).fetchrow(
+        _NOTE,
+        work.tenant_id,
+        found,
+        tag,
+        _caller(work),
+        principal.kind.value,
+        principal.account_id,
+        principal.client_id,
+        purpose.id,
+        field,
+        now,
+        now + timedelta(minutes=purpose.lasts_minutes),
+        now - SAME_SEARCH,
+    )
+    if noted is None or not noted["count"]:
+        return
+    after = {field: "shown", "count": noted["count"], "people": noted["people"]}
+    work.audit(
+        AuditEntry(
+            action="privacy.purpose.search",
+            object_tag=events.PURPOSE,
+            object_id=purpose.id,
+            purpose=purpose.code,
+            after=after,
+        )
+    )
+    work.emit(events.PurposeSearched(subject_id=purpose.id, purpose=purpose.code, shown=(field,), count=noted["count"]))
 
 
 def _fields(work: Work, person: Person, purpose: m.Purpose, fields: Sequence[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 
@@ -12,14 +13,13 @@ from cityloom.exports.service import Asked, request_export
 from cityloom.exports.service.requesting import demand_readable
 from cityloom.exports.service.rows import rights_used
 from cityloom.exports.titles import headings
+from cityloom.graph.compiler import tells_of
 from cityloom.graph.wholes import Wholes
 from cityloom.reports.errors import FieldsInFull, ParameterUnknown
 from cityloom.reports.service.stored import find_report
 from cityloom.reports.settings import settings_of
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from cityloom.core.text import Locale
     from cityloom.core.work import Work
     from cityloom.exports import models as exports
@@ -58,12 +58,12 @@ async def result(work: Work, report: m.Report, given: dict[str, Any], *, most: i
     if whole.full:
         raise FieldsInFull(fields=", ".join(whole.full))
     found: Rows = []
-    tells: set[UUID] = set()
+    tells: set[bytes] = set()
     async for batch in whole.rows(await work.connection(), context=work.services):
         for row in batch:
             cells: list[Any] = [cell(column, row.value) for column in whole.columns]
             found.append((row.key or _key(cells), cells))
-            tells |= row.tells
+        tells |= tells_of(batch)
         if len(found) > most:
             break
     zh, en = headings(whole.columns, "zh"), headings(whole.columns, "en")
@@ -77,7 +77,7 @@ async def result(work: Work, report: m.Report, given: dict[str, Any], *, most: i
         for at, column in enumerate(whole.columns)
     ]
     rights = rights_used(dict(whole.query.plan.permissions), whole.full)
-    return Result(columns, found[:most], len(found) > most, rights, frozenset(tells))
+    return Result(columns, found[:most], len(found) > most, rights, frozenset(UUID(one.decode()) for one in tells))
 
 
 def _key(cells: list[Any]) -> str:

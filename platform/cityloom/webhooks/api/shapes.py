@@ -181,7 +181,8 @@ class WebhookDelivery(b.Node):
     finished_at: datetime | None = b.column(m.WebhookDelivery.finished_at, "When it was delivered or given up.")
     body_erased_at: datetime | None = b.column(
         m.WebhookDelivery.body_erased_at,
-        "When its body was erased, because somebody was of whom it told; it is not sent any more. Null: it is there.",
+        "When its body was erased, because somebody was of whom it told, with what receivers answered to it; it is not"
+        " sent any more. Null: it is there.",
     )
     content: WebhookContent | None = b.one(
         lambda delivery, content: (content.id == delivery.id) & content.body_erased_at.is_(None),
@@ -217,7 +218,10 @@ class WebhookAttempt(b.Node):
 class WebhookAnswer:
     """The beginning of what a receiver answered."""
 
-    text: str | None = b.column(m.WebhookAttempt.answer, "The first kilobyte, read as UTF-8; null where none came.")
+    text: str | None = b.column(
+        m.WebhookAttempt.answer,
+        "The first kilobyte, read as UTF-8; null where none came, or it was erased with the body that it answers.",
+    )
 
 
 def _bodies(rows: list[Any], _services: object) -> list[str]:

@@ -1,4 +1,4 @@
-"""Erasing the bodies that tell of somebody who was erased."""
+"""Erasing the bodies that tell of somebody who was erased, and what receivers answered to them."""
 
 from __future__ import annotations
 
@@ -30,11 +30,16 @@ WHERE d.tenant_id = $1 AND d.body_erased_at IS NULL AND d.id IN (
 )
 RETURNING d.id, d.endpoint_id, d.order_key
 """
+#: A receiver may say again what it was sent, or what it knows of the person besides.
+_ANSWERS = """
+UPDATE webhook_attempts SET answer = NULL
+WHERE tenant_id = $1 AND delivery_id = ANY($2::uuid[]) AND answer IS NOT NULL
+"""
 _FORGET = "DELETE FROM webhook_delivery_contents WHERE tenant_id = $1 AND id = ANY($2::uuid[])"
 
 
 async def erase_bodies(work: Work, row_ids: Collection[UUID]) -> int:
-    """Erase every body that tells of one of these rows, which were destroyed; answers how many.
+    """Erase every body that tells of one of these rows, which were destroyed, with its answers; how many bodies.
 
     What is withdrawn leaves its number and its place in the chain behind, so that the rest can be verified.
     """
@@ -45,7 +50,9 @@ async def erase_bodies(work: Work, row_ids: Collection[UUID]) -> int:
         return 0
     await lanes.lock(connection, work.tenant_id, endpoints)
     rows = await connection.fetch(_ERASE, work.tenant_id, ids, now)
-    await connection.execute(_FORGET, work.tenant_id, [row["id"] for row in rows])
+    erased = [row["id"] for row in rows]
+    for statement in (_ANSWERS, _FORGET):
+        await connection.execute(statement, work.tenant_id, erased)
     orders = sorted({(row["endpoint_id"], row["order_key"]) for row in rows})
     await lanes.promote(connection, work.tenant_id, orders, now)
     await lanes.reschedule(connection, work.tenant_id, endpoints)

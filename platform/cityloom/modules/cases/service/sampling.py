@@ -6,8 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import ColumnElement, Text, and_, cast, false, func, or_, select
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_, select
 
+from cityloom.core.database import within
 from cityloom.modules.cases import models as m
 from cityloom.modules.cases.errors import PeriodWrong
 from cityloom.modules.cases.service.record import READ
@@ -86,9 +87,9 @@ async def sample_result(work: Work, *, since: datetime, until: datetime, seed: s
 def _seen(work: Work, scope: Scope) -> ColumnElement[bool]:
     if scope.everywhere:
         return m.Case.id.is_not(None)
-    ways = [and_(m.Case.area_path >= low, m.Case.area_path < high) for low, high in scope.areas]
+    ways = [within(scope, m.Case.area_path)]
     if scope.departments:
         ways.append(m.Case.department_id.in_(scope.departments))
     if scope.own and work.principal.account_id is not None:
         ways.append(m.Case.reporter_id == work.principal.account_id)
-    return or_(false(), *ways)
+    return or_(*ways)

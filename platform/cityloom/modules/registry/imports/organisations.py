@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from cityloom.core.bulk import insert_text, table_of
+from cityloom.core.ids import NEW_ID_SQL
 from cityloom.core.text import Text
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import errors as registered
@@ -139,14 +140,14 @@ FROM registry_staged_organisations AS s, string_to_table(s.tokens, E'\\n') AS t 
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome IN ('NEW', 'CHANGED')
 """
 #: Since the day that is stated, or else the day of the import, $4.
-_STAYS: Final = """
+_STAYS: Final = f"""
 INSERT INTO organisation_stays
   (tenant_id, id, area_id, area_path, organisation_id, building_id, dwelling_id, from_on, recorded_at)
-SELECT $1, uuidv7(), s.place_id, s.place_path, s.target_id, s.building_id, s.dwelling_id,
+SELECT $1, {NEW_ID_SQL}, s.place_id, s.place_path, s.target_id, s.building_id, s.dwelling_id,
   coalesce(s.moved_in_on, $4), $3
 FROM registry_staged_organisations AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW' AND num_nonnulls(s.building_id, s.dwelling_id) = 1
-"""
+"""  # noqa: S608 - constants of ours
 
 
 async def _refuse_places(comparer: Comparer) -> None:

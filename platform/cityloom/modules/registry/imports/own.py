@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from cityloom.core.bulk import insert_rows, insert_text, table_of
-from cityloom.core.ids import new_id
+from cityloom.core.ids import NEW_ID_SQL, new_id
 from cityloom.core.questions import AnswersWrong, Question, checked_answers
 from cityloom.core.text import Text
 from cityloom.imports.targets import Column, Outdated
@@ -206,7 +206,7 @@ WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED' AND {own} 
 """
 _PUBLISH = """
 INSERT INTO custom_values (tenant_id, id, field_id, {column}, position, word, number, day)
-SELECT $1, uuidv7(), a.field_id, s.target_id, w.position - 1, w.word, a.number, a.day
+SELECT $1, {new_id}, a.field_id, s.target_id, w.position - 1, w.word, a.number, a.day
 FROM registry_staged_{table} AS s
 JOIN registry_staged_answers AS a ON {own} AND a.field_id = ANY($3::uuid[])
 JOIN custom_fields AS f ON f.tenant_id = $1 AND f.id = a.field_id
@@ -301,5 +301,6 @@ async def publish(work: Work, asked: Asked, table: str, fields: Sequence[OwnFiel
     thing = registry.CUSTOM_THINGS[fields[0].row.thing]
     taken = " AND NOT s.is_refused" if table == "residents" else ""
     for sql in (_OF_CHANGED, _PUBLISH, _PUBLISH_SEALED):
-        text = sql.format(table=table, own=_OWN.format(key=KEYS[table]), column=thing, taken=taken)
+        own = _OWN.format(key=KEYS[table])
+        text = sql.format(table=table, own=own, column=thing, taken=taken, new_id=NEW_ID_SQL)
         await connection.execute(text, work.tenant_id, asked.import_id, [field.id for field in fields])

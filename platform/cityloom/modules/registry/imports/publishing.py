@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cityloom.core.bulk import keep_uncounted
+from cityloom.core.ids import NEW_ID_SQL
 from cityloom.imports.targets import Outdated
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import models as m
@@ -83,15 +84,15 @@ WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
   AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
 """
 #: What is tied to what since the day of the import; $4 is the day.
-_USAGES = """
+_USAGES = f"""
 INSERT INTO dwelling_usages (tenant_id, id, area_id, area_path, dwelling_id, use, from_on, recorded_at)
-SELECT $1, uuidv7(), s.place_id, s.place_path, s.target_id, s.use, $4, $3
+SELECT $1, {NEW_ID_SQL}, s.place_id, s.place_path, s.target_id, s.use, $4, $3
 FROM registry_staged_dwellings AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND (s.outcome = 'NEW' OR s.outcome = 'CHANGED' AND s.use IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM dwelling_usages AS u
     WHERE u.tenant_id = $1 AND u.dwelling_id = s.target_id AND u.until_on IS NULL))
 ORDER BY s.id
-"""
+"""  # noqa: S608 - constants of ours
 _CHANGED_USAGE = """
 FROM registry_staged_dwellings AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED' AND s.use IS NOT NULL
@@ -102,20 +103,20 @@ _FORMER_USAGES = (
     f"UPDATE dwelling_usages AS u SET use = s.use {_CHANGED_USAGE} AND u.from_on >= $3",  # noqa: S608 - constants of ours
     f"UPDATE dwelling_usages AS u SET until_on = $3 {_CHANGED_USAGE} AND u.from_on < $3",  # noqa: S608 - constants of ours
 )
-_HOUSEHOLD_STAYS = """
+_HOUSEHOLD_STAYS = f"""
 INSERT INTO household_stays (tenant_id, id, area_id, area_path, household_id, dwelling_id, from_on, recorded_at)
-SELECT $1, uuidv7(), s.place_id, s.place_path, s.target_id, s.holder_id, $4, $3
+SELECT $1, {NEW_ID_SQL}, s.place_id, s.place_path, s.target_id, s.holder_id, $4, $3
 FROM registry_staged_households AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW' AND s.holder_id IS NOT NULL ORDER BY s.id
-"""
-_RESIDENT_STAYS = """
+"""  # noqa: S608 - constants of ours
+_RESIDENT_STAYS = f"""
 INSERT INTO resident_stays (tenant_id, id, area_id, area_path, resident_id, household_id, from_on, recorded_at)
-SELECT $1, uuidv7(), h.place_id, h.place_path, s.target_id, h.target_id, $4, $3
+SELECT $1, {NEW_ID_SQL}, h.place_id, h.place_path, s.target_id, h.target_id, $4, $3
 FROM registry_staged_residents AS s
 JOIN registry_staged_households AS h ON h.tenant_id = $1 AND h.import_id = $2 AND h.number = s.household_number
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND NOT s.is_refused
   AND s.outcome = 'NEW' ORDER BY s.sheet, s.row
-"""
+"""  # noqa: S608 - constants of ours
 _NAMED = """
 SELECT x.id, x.name, x.address FROM registry_staged_buildings AS s
 JOIN buildings AS x ON x.tenant_id = $1 AND x.id = s.target_id

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cityloom.core.bulk import insert_text, table_of
 from cityloom.core.crypto import check_identity_number
+from cityloom.core.ids import NEW_ID_SQL
 from cityloom.core.text import Text
 from cityloom.modules.areas.tree import civil_day
 from cityloom.modules.registry import errors as registered
@@ -92,15 +93,15 @@ WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'CHANGED'
   AND x.tenant_id = $1 AND x.id = s.target_id AND x.version = s.version
 """
 #: Since the day that is stated, or else the day of the import, $4.
-_HOLDINGS: Final = """
+_HOLDINGS: Final = f"""
 INSERT INTO vehicle_holdings
   (tenant_id, id, area_id, area_path, vehicle_id, resident_id, organisation_id, from_on, recorded_at)
-SELECT $1, uuidv7(), s.place_id, s.place_path, s.target_id,
+SELECT $1, {NEW_ID_SQL}, s.place_id, s.place_path, s.target_id,
   CASE WHEN s.owner_index IS NOT NULL THEN s.holder_id END, CASE WHEN s.owner_index IS NULL THEN s.holder_id END,
   coalesce(s.held_since, $4), $3
 FROM registry_staged_vehicles AS s
 WHERE s.tenant_id = $1 AND s.import_id = $2 AND s.outcome = 'NEW'
-"""
+"""  # noqa: S608 - constants of ours
 
 
 def _taken(keys: TenantKeys, today: date, row: Cells, row_id: UUID) -> tuple[Any, ...] | None:

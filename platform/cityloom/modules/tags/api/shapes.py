@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
 
 import strawberry
-from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, exists, func, true
+from sqlalchemy import ARRAY, ColumnElement, Text, Uuid, cast, exists, func, true
 from sqlalchemy.orm import aliased
 
 from cityloom.access.api.shapes import Account
+from cityloom.core.ids import decode_id
 from cityloom.core.work import Works
 from cityloom.graph import bound as b
 from cityloom.modules.areas.api.shapes import Area
@@ -23,8 +25,6 @@ from cityloom.modules.tags.settings import settings_of
 from cityloom.privacy.api.shapes import PrivacyPurpose
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from cityloom.core.principal import Principal
 
 #: Who has such a tag is told for a purpose alone.
@@ -127,6 +127,10 @@ class ResidentTag(b.Node):
     ending: TagEnding | None = b.column(m.ResidentTag.ending, "Why it ended.")
 
 
+#: The id of no area: what is no id of the city's finds as much as one that nothing has.
+_NO_AREA: Final = UUID(int=0)
+
+
 def _has(resident: type[ResidentModel], codes: ColumnElement[Any]) -> ColumnElement[bool]:
     row = aliased(m.ResidentTag)
     # By a value that the planner knows, it begins with those who have the tag where they are few: ops/decisions/0036.
@@ -134,8 +138,10 @@ def _has(resident: type[ResidentModel], codes: ColumnElement[Any]) -> ColumnElem
     return exists().where(row.resident_id == resident.id, *held)
 
 
-async def _holders(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> list[UUID]:
-    return await find_holders(services[Works], principal, given["codes"], purpose=given["purpose"])
+async def _holders(given: dict[str, Any], principal: Principal, services: dict[type, Any]) -> str:
+    area = given.get("areaId")
+    area_id = None if area is None else decode_id(area, principal.tenant_id, "area", path=("areaId",)) or _NO_AREA
+    return await find_holders(services[Works], principal, given["codes"], purpose=given["purpose"], area_id=area_id)
 
 
 @b.input_type(description="Residents with sensitive tags, asked for with a purpose of the register.")
@@ -144,6 +150,11 @@ class SensitiveTagHeld:
 
     codes: list[str] = strawberry.field(description="One of the tags with these codes.")
     purpose: str = strawberry.field(description="The code of a purpose in force that covers `tags.resident.sensitive`.")
+    area_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="Only those who live in this area, at any depth: nobody else is looked for, nor has it in their"
+        " record that you asked. Null: everywhere that you may see.",
+    )
 
 
 @b.extend(
@@ -159,11 +170,11 @@ class SensitiveTagHeld:
         ),
         "has_sensitive_tag": b.Match(
             SensitiveTagHeld,
-            lambda resident, value: resident.id == func.any(value),
+            lambda resident, value: resident.id == func.any(cast(value, ARRAY(Uuid))),
             "Who has one of these sensitive tags now. Each of them whom you may see is told in their own record that"
             " you asked, and what for, once an hour; of a purpose that stands on consent, those who consent to it.",
             prepare=_holders,
-            sql_type=ARRAY(Uuid()),
+            sql_type=Text(),
         ),
     },
 )

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import aliased
 
+from cityloom.core.ids import NEW_ID_SQL
 from cityloom.core.prepared import Prepared
 from cityloom.core.principal import EVERYWHERE
 from cityloom.modules.areas.models import Area
@@ -176,7 +177,7 @@ def _difference(condition: rules.Condition, *, needs_consent: bool, is_whole: bo
     )
     missing = sa.select(
         _TENANT,
-        _new_id(),
+        sa.literal_column(NEW_ID_SQL, sa.Uuid()),
         _TAG,
         _CODE,
         due.c.id,
@@ -370,13 +371,3 @@ def _has(resident_id: SQLColumnExpression[UUID], *tags: ColumnElement[UUID], is_
     theirs = sa.select(row.tag_id).where(*current, row.resident_id == resident_id)
     held = sa.func.any(sa.func.array(theirs.scalar_subquery()))
     return sa.or_(sa.false(), *(tag == held for tag in tags))
-
-
-def _new_id() -> ColumnElement[UUID]:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds over the random bits of a version 4. PostgreSQL 18 has its own."""
-    milliseconds = sa.func.floor(sa.extract("epoch", sa.func.clock_timestamp()) * 1000)
-    stamp = sa.func.substring(sa.func.int8send(sa.cast(milliseconds, sa.BigInteger())), 3)
-    made = sa.func.overlay(sa.func.uuid_send(sa.func.gen_random_uuid()), stamp, 1, 6)
-    # From 0100 to 0111: version 4 to 7.
-    versioned = sa.func.set_bit(sa.func.set_bit(made, 52, 1), 53, 1)
-    return sa.cast(sa.func.encode(versioned, "hex"), sa.Uuid())
