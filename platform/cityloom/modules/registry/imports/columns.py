@@ -159,7 +159,7 @@ OF_VEHICLE: Final = (
     Column(
         "held_since",
         Text("持有日期", "Held since"),
-        ("登记日期", "注册日期", "购车日期", "取得日期", "since"),
+        ("登记日期", "注册日期", "购车日期", "取得日期", "起始日期", "since"),
         _OF_VEHICLE,
     ),
 )
