@@ -283,7 +283,9 @@ async def test_everybody_is_held_against_rules_after_people_came_in_a_file(
     await street.publish("older", {"age": {"from": 65}})
     await street.catch_up()
     clock.advance(minutes=1)
-    rows = dict.fromkeys(("rows_new", "rows_changed", "rows_unchanged", "rows_skipped", "rows_refused"), 1)
+    rows: dict[str, Any] = dict.fromkeys(
+        ("rows_new", "rows_changed", "rows_unchanged", "rows_skipped", "rows_refused"), 1
+    )
     async with street.works.begin(street.tree.administrator) as work:
         work.emit(ImportCompleted(subject_id=new_id(), target=target, **rows))
     assert await street.catch_up() == 1
