@@ -33,6 +33,7 @@ from cityloom.tenancy.keys import KeyRing
 from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from city import City, Staff
@@ -111,10 +112,8 @@ async def run(settings: Settings, admin_url: str, city: City, *, keys: int, reco
 async def _measure(opened: Platform, settings: Settings, admin_url: str, city: City, keys: int) -> dict[str, Any]:
     questions = await _questions(opened, city.tenant_id, city, keys)
     arguments = asyncpg_arguments(make_url(admin_url)) | {"user": APP, "password": role_password(settings.var, APP)}
-    # As `Database.lists` has it: planned for the values of each request.
-    server = SERVER_SETTINGS | {"plan_cache_mode": "force_custom_plan"}
-    connection = await asyncpg.connect(**arguments, server_settings=server)
     found: dict[str, Figures] = {}
+    connection = await asyncpg.connect(**arguments, server_settings=SERVER_SETTINGS)
     try:
         for question in questions:
             caller = await _principal(opened, city.staff[question.scope])
@@ -164,7 +163,7 @@ async def _ask(
         await query.run(note, context=opened.works.services)
         ((sql, args),) = sent
         try:
-            explained = await connection.fetchval(f"EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON) {sql}", *args)
+            explained = await _explained(connection, sql, args, varies=query.plan.varies)
         except asyncpg.QueryCanceledError:
             # Nobody waits longer; the others of its kind would take as long.
             figures.database.append(TIMEOUTS[APP]["statement_timeout"])
@@ -174,6 +173,25 @@ async def _ask(
         figures.database.append(plan["Execution Time"])
         figures.planning.append(plan["Planning Time"])
     return figures
+
+
+async def _explained(
+    connection: asyncpg.Connection[asyncpg.Record], sql: str, args: Sequence[Any], *, varies: bool
+) -> str:
+    """How the statement ran, in JSON: planned for its values as `Database.lists` has it, or once for any values."""
+    how = "EXPLAIN (ANALYZE, TIMING OFF, FORMAT JSON)"
+    if varies:
+        await connection.execute("SET plan_cache_mode = force_custom_plan")
+        return str(await connection.fetchval(f"{how} {sql}", *args))
+    literals = [await connection.fetchval("SELECT quote_literal($1::text)", str(one)) for one in args]
+    asked = f"EXECUTE asked ({', '.join(literals)})"
+    await connection.execute(f"SET plan_cache_mode = force_generic_plan; PREPARE asked AS {sql}")
+    try:
+        # The first time it is planned.
+        await connection.execute(asked)
+        return str(await connection.fetchval(f"{how} {asked}"))
+    finally:
+        await connection.execute("DEALLOCATE asked")
 
 
 async def _questions(opened: Platform, tenant_id: UUID, city: City, keys: int) -> list[Question]:
