@@ -71,9 +71,10 @@ class Question:
 
 @dataclass
 class Figures:
-    """Milliseconds of the database, planning apart, and through HTTP."""
+    """Milliseconds of the database, planning apart, for pages read for the first time and again, and through HTTP."""
 
     database: list[float] = field(default_factory=list)
+    again: list[float] = field(default_factory=list)
     planning: list[float] = field(default_factory=list)
     http: list[float] = field(default_factory=list)
     #: A statement was stopped by the timeout of the application's role: the last time is that timeout.
@@ -164,6 +165,7 @@ async def _ask(
         ((sql, args),) = sent
         try:
             explained = await _explained(connection, sql, args, varies=query.plan.varies)
+            again = await _explained(connection, sql, args, varies=query.plan.varies)
         except asyncpg.QueryCanceledError:
             # Nobody waits longer; the others of its kind would take as long.
             figures.database.append(TIMEOUTS[APP]["statement_timeout"])
@@ -171,6 +173,7 @@ async def _ask(
             break
         plan = orjson.loads(explained)[0]
         figures.database.append(plan["Execution Time"])
+        figures.again.append(orjson.loads(again)[0]["Execution Time"])
         figures.planning.append(plan["Planning Time"])
     return figures
 
@@ -252,7 +255,8 @@ async def _questions(opened: Platform, tenant_id: UUID, city: City, keys: int) -
 
 def _show(city: City, questions: list[Question], found: dict[str, Figures]) -> None:
     table = Table(title=f"registry.reads: {city.residents:,} residents", title_justify="left")
-    for heading in ("", "keys", "database p50 ms", "p95", "planning p50", "HTTP p50", "HTTP p95", "target ms", ""):
+    headings = "database p50 ms", "p95", "again p50", "planning p50", "HTTP p50", "HTTP p95", "target ms", ""
+    for heading in ("", "keys", *headings):
         table.add_column(heading, justify="left" if not heading else "right")
     for question in questions:
         figures = found[question.name]
@@ -264,6 +268,7 @@ def _show(city: City, questions: list[Question], found: dict[str, Figures]) -> N
             str(len(figures.database)),
             f"{middle:.2f}",
             f"{high:.2f}",
+            f"{statistics.median(figures.again):.2f}" if figures.again else "",
             f"{statistics.median(figures.planning):.2f}" if figures.planning else "",
             "stopped" if figures.is_stopped else f"{statistics.median(figures.http):.1f}",
             "" if figures.is_stopped else f"{quantile(figures.http, 0.95):.1f}",
