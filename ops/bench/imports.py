@@ -245,7 +245,7 @@ async def _copy_in(admin: asyncpg.Connection[asyncpg.Record], folder: Path) -> d
     times = Times()
     transaction = admin.transaction()
     await transaction.start()
-    # As the import does (`bulk.keep_uncounted`): autovacuum that counts them empty makes COPY's foreign keys take hours.
+    # As the import does (`bulk.keep_uncounted`): once autovacuum has counted them empty, foreign keys take hours.
     await admin.execute(f"LOCK TABLE {', '.join(TABLES)} IN SHARE UPDATE EXCLUSIVE MODE")
     for table in TABLES:
         async with times.of(table):
