@@ -20,10 +20,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from cityloom.access.acting import acting_as
 from cityloom.core import logs
-from cityloom.core.database import LOST
 from cityloom.core.errors import Refusal
 from cityloom.core.events import AuditEntry
 from cityloom.core.ids import new_id
+from cityloom.core.repeating import repeating
 from cityloom.imports import events, findings
 from cityloom.imports import models as m
 from cityloom.imports.service.ending import end, forget_file
@@ -35,6 +35,7 @@ from cityloom.tenancy.system import system_principal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
     from cityloom.core.crypto import TenantKeys
@@ -332,28 +333,18 @@ async def _renew(work: Work, run: _Run, chunks: int, rows: int) -> None:
         raise Superseded
 
 
-@asynccontextmanager
-async def _holding(run: _Run) -> AsyncIterator[None]:
-    """Renew the claim while a single statement takes its time."""
+def _holding(run: _Run) -> AbstractAsyncContextManager[None]:
+    """Renew the claim while a single statement takes its time.
 
-    async def repeat() -> None:
-        while True:
-            await asyncio.sleep(_RENEW_SECONDS)
-            try:
-                async with run.works.begin(system_principal(run.principal.tenant_id)) as work:
-                    connection = await work.connection()
-                    await connection.execute(_HOLD, work.tenant_id, run.row.id, run.claim, work.now() + CLAIM)
-            except LOST as error:
-                # The claim holds for some more tries; whoever works on the import finds out what has happened.
-                _log.warning("imports.not_renewed", error=type(error).__name__)
+    A turn that fails matters little: the claim holds for some more, and whoever works on the import finds out.
+    """
 
-    task = asyncio.create_task(repeat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    async def hold() -> None:
+        async with run.works.begin(system_principal(run.principal.tenant_id)) as work:
+            connection = await work.connection()
+            await connection.execute(_HOLD, work.tenant_id, run.row.id, run.claim, work.now() + CLAIM)
+
+    return repeating("imports.holding", hold, seconds=_RENEW_SECONDS)
 
 
 async def _fail(works: Works, tenant_id: UUID, import_id: UUID, claim: UUID, reason: str) -> None:
